@@ -1,0 +1,121 @@
+"""The exception tree. Foreign errors are mapped to these where the foreign library is called.
+
+TriscribeError
+├── AudioError              the media cannot be decoded or holds no audio
+├── UsageError              the caller asked for something that contradicts itself
+├── ModelError              weights: unknown, not cached, corrupt, licence not accepted, fetch failed
+├── ServingError            the embedded Triton cannot be started or kept alive
+├── DiarizationError        the diarizer cannot be started, died twice or refused the audio
+└── ServerError             the server answered with an error; `code` is the gRPC code name
+    ├── InvalidArgumentError, NotFoundError, FailedPreconditionError    do not retry
+    ├── ResourceExhaustedError, UnavailableError                       retried with backoff
+    └── DeadlineExceededError, CancelledError, InternalError
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TriscribeError(Exception):
+    """Base of everything Triscribe raises on purpose; its text is one sentence for a person."""
+
+
+class AudioError(TriscribeError):
+    """The media cannot be decoded, or holds no audio."""
+
+
+class UsageError(TriscribeError):
+    """The caller asked for something that contradicts itself."""
+
+
+class ModelError(TriscribeError):
+    """Weights are unknown, missing, corrupt, not licensed for this use, or could not be fetched."""
+
+
+class ServingError(TriscribeError):
+    """The embedded Triton cannot be started or kept alive."""
+
+
+class DiarizationError(TriscribeError):
+    """The diarizer cannot be started, died twice, or refused the audio."""
+
+
+class ServerError(TriscribeError):
+    """The server answered with an error.
+
+    Attributes:
+        code: gRPC code name, such as "INVALID_ARGUMENT".
+        field: the input that was wrong, where one was.
+        retry_after_s: how long the server asks callers to wait, in seconds.
+    """
+
+    code: ClassVar[str] = "UNKNOWN"
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+
+class InvalidArgumentError(ServerError):
+    """The request is wrong whatever the server's state."""
+
+    code = "INVALID_ARGUMENT"
+
+
+class NotFoundError(ServerError):
+    """No such model."""
+
+    code = "NOT_FOUND"
+
+
+class FailedPreconditionError(ServerError):
+    """The model lacks a feature that the request needs."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class ResourceExhaustedError(ServerError):
+    """The queue is full, or the request too large."""
+
+    code = "RESOURCE_EXHAUSTED"
+
+
+class UnavailableError(ServerError):
+    """The server is loading, restarting or unreachable."""
+
+    code = "UNAVAILABLE"
+
+
+class DeadlineExceededError(ServerError):
+    """No answer in time."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class CancelledError(ServerError):
+    """The caller went away."""
+
+    code = "CANCELLED"
+
+
+class InternalError(ServerError):
+    """A fault of the server."""
+
+    code = "INTERNAL"
+
+
+SERVER_ERRORS: dict[str, type[ServerError]] = {
+    error.code: error
+    for error in (
+        InvalidArgumentError,
+        NotFoundError,
+        FailedPreconditionError,
+        ResourceExhaustedError,
+        UnavailableError,
+        DeadlineExceededError,
+        CancelledError,
+        InternalError,
+    )
+}

@@ -1,0 +1,144 @@
+"""The values that cross the client's doors. Times are seconds as float unless a name says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Samples per second of all audio inside Triscribe (what Whisper was trained on)."""
+
+MAX_CHUNK_S = 30.0
+"""Longest chunk the server accepts: Whisper's encoder context."""
+
+Samples = NDArray[np.float32]
+"""Mono audio at 16 kHz, shape `(n_samples,)`, values in [-1, 1]."""
+
+Task = Literal["transcribe", "translate"]
+Timing = Literal["aligned", "attention", "interpolated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of a file that is sent as one request; `samples` is at most 30 s."""
+
+    index: int
+    start: float
+    samples: Samples
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def end(self) -> float:
+        """Where the chunk ends in the file, in seconds."""
+        return self.start + self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One written word. `timing` says how the times were made."""
+
+    word: str
+    start: float
+    end: float
+    probability: float
+    timing: Timing
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or the stretch between two pauses."""
+
+    start: float
+    end: float
+    text: str
+    language: str
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the caller should know about a stretch of the result (the `warnings` of the JSON)."""
+
+    code: str
+    message: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerTurn:
+    """One speaker talking without a break."""
+
+    start: float
+    end: float
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A stretch in which several people speak at once."""
+
+    start: float
+    end: float
+    speakers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """What the server answered for one chunk; times count from the start of the chunk."""
+
+    index: int
+    language: str
+    language_probability: float
+    segments: tuple[Segment, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """Where the audio came from (`path` is "-" for standard input) and how long it is in seconds."""
+
+    path: str
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The result for one file; times count from the start of the file."""
+
+    audio: AudioInfo
+    language: str
+    language_probability: float
+    model: str
+    task: Task
+    segments: tuple[Segment, ...]
+    speakers: tuple[str, ...] = ()
+    turns: tuple[SpeakerTurn, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    warnings: tuple[Notice, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """The whole text, segments joined by a space (none where the language writes none)."""
+        return "".join(
+            text if i == 0 or not _needs_space(text) else f" {text}"
+            for i, text in enumerate(segment.text for segment in self.segments)
+        )
+
+
+def _needs_space(text: str) -> bool:
+    # CJK ideographs, kana and full-width punctuation are written without spaces between sentences.
+    return bool(text) and not ("\u2e80" <= text[0] <= "\u9fff" or "\uff00" <= text[0] <= "\uffef")
