@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,13 @@ Samples = NDArray[np.float32]
 
 Task = Literal["transcribe", "translate"]
 Timing = Literal["aligned", "attention", "interpolated"]
+
+
+class Span(NamedTuple):
+    """A stretch of a file in samples, half-open: `samples[start:end]`."""
+
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ class ChunkResult:
     """What the server answered for one chunk; times count from the start of the chunk."""
 
     index: int
+    model: str
     language: str
     language_probability: float
     segments: tuple[Segment, ...]
@@ -120,7 +128,7 @@ class Transcript:
     """The result for one file; times count from the start of the file."""
 
     audio: AudioInfo
-    language: str
+    language: str | None
     language_probability: float
     model: str
     task: Task
@@ -133,12 +141,10 @@ class Transcript:
     @property
     def text(self) -> str:
         """The whole text, segments joined by a space (none where the language writes none)."""
-        return "".join(
-            text if i == 0 or not _needs_space(text) else f" {text}"
-            for i, text in enumerate(segment.text for segment in self.segments)
-        )
+        texts = [text for segment in self.segments if (text := segment.text.strip())]
+        return "".join(text if i == 0 or not _needs_space(text) else f" {text}" for i, text in enumerate(texts))
 
 
 def _needs_space(text: str) -> bool:
     # CJK ideographs, kana and full-width punctuation are written without spaces between sentences.
-    return bool(text) and not ("\u2e80" <= text[0] <= "\u9fff" or "\uff00" <= text[0] <= "\uffef")
+    return not ("\u2e80" <= text[0] <= "\u9fff" or "\uff00" <= text[0] <= "\uffef")

@@ -1,0 +1,74 @@
+"""`triscribe`: the commands and how they end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from triscribe.cli.serve import serve
+from triscribe.cli.transcribe import transcribe
+from triscribe.errors import TriscribeError, UsageError
+from triscribe.models.commands import models_app
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="triscribe",
+    help="Speech to text with a time for every word, served by Triton.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(transcribe)
+app.command()(serve)
+app.add_typer(models_app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("triscribe"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Set up logging for every command."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_time=verbose)],
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def main() -> NoReturn:
+    """Run the command line; errors end in one line and a status, never in a traceback."""
+    # As with Ctrl-C, every `finally` runs: the embedded server is stopped and its folder removed.
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except UsageError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
+    except TriscribeError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    sys.exit(0)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signum)

@@ -1,0 +1,114 @@
+"""The repository that Triton reads: made of ours in a run directory, one whisper model for each served checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from triscribe.errors import ServingError
+from triscribe.models import ModelStore
+from triscribe.serving.machine import Sizing
+
+_SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A checkpoint to be served under a name."""
+
+    name: str
+    path: Path
+    tasks: tuple[str, ...]
+
+
+def source_repository() -> Path:
+    """Our model repository: packaged, or beside the client in a source tree.
+
+    Raises:
+        ServingError: neither is there.
+    """
+    packaged = Path(str(resources.files("triscribe"))) / "_model_repository"
+    checkout = Path(__file__).resolve().parents[3] / "model_repository"
+    for folder in (packaged, checkout):
+        if (folder / "transcribe" / "config.pbtxt").exists():
+            return folder
+    raise ServingError("The model repository is not installed with this package: reinstall triscribe.")
+
+
+def assemble(
+    target: Path, models: Sequence[ServedModel], sizing: Sizing, store: ModelStore, *, compute_type: str = "auto"
+) -> None:
+    """Fill `target` with the models that Triton is to serve; weights are linked, not copied."""
+    source = source_repository()
+    for model in models:
+        folder = _copy(source / "whisper", target / f"whisper-{model.name}")
+        config = _read(folder)
+        config.name = folder.name
+        config.max_batch_size = sizing.group_size
+        _place(config, sizing)
+        _set(config, model_path=str(model.path), compute_type=compute_type, threads=str(sizing.threads))
+        _set(config, device="auto" if sizing.gpus else "cpu")
+        _write(folder, config)
+    languages = _assemble_align(source, target, sizing, store)
+    folder = _copy(source / "transcribe", target / "transcribe")
+    config = _read(folder)
+    limits = {
+        "max_waiting_s": sizing.max_waiting_s,
+        "group_size": sizing.group_size,
+        "bulk_group_s": sizing.bulk_group_s,
+        "depth": sizing.depth,
+    }
+    _set(
+        config,
+        models=json.dumps({model.name: {"path": str(model.path), "tasks": model.tasks} for model in models}),
+        aligner_languages=",".join(languages),
+        settings=json.dumps({"limits": limits}),
+    )
+    _write(folder, config)
+
+
+def _assemble_align(source: Path, target: Path, sizing: Sizing, store: ModelStore) -> list[str]:
+    """The aligner with every language that has a folder; its weights are linked beside its description."""
+    folder = _copy(source / "align", target / "align")
+    config = _read(folder)
+    _set(config, threads=str(sizing.align_threads), device="cuda" if sizing.gpus else "cpu")
+    _write(folder, config)
+    descriptions = sorted((folder / "languages").glob("*/aligner.toml"))
+    for description in descriptions:
+        weights = tomllib.loads(description.read_text())["weights"]
+        (description.parent / "weights").symlink_to(store.pull(weights))
+    return [description.parent.name for description in descriptions]
+
+
+def _copy(source: Path, target: Path) -> Path:
+    shutil.copytree(source, target, ignore=_SKIPPED)
+    shutil.copytree(source.parent / "common", target, ignore=_SKIPPED, dirs_exist_ok=True)
+    return target
+
+
+def _read(folder: Path) -> model_config_pb2.ModelConfig:
+    return text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+
+
+def _write(folder: Path, config: model_config_pb2.ModelConfig) -> None:
+    (folder / "config.pbtxt").write_text(text_format.MessageToString(config))
+
+
+def _set(config: model_config_pb2.ModelConfig, **parameters: str) -> None:
+    for name, value in parameters.items():
+        config.parameters[name].string_value = value
+
+
+def _place(config: model_config_pb2.ModelConfig, sizing: Sizing) -> None:
+    if sizing.gpus:
+        group = config.instance_group[0]
+        group.kind = model_config_pb2.ModelInstanceGroup.KIND_GPU
+        group.gpus[:] = sizing.gpus

@@ -1,0 +1,84 @@
+"""A real request to each served model: the only thing that tells a healthy server from a dead one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
+
+from triscribe.errors import ServingError
+from triscribe.types import SAMPLE_RATE
+
+_BUSY = ("RESOURCE_EXHAUSTED",)
+
+
+class Canary:
+    """Asks every model for the language of a second of faint noise."""
+
+    def __init__(self, url: str, models: Sequence[str]) -> None:
+        self._url = url
+        self._models = tuple(models)
+        self._successes: dict[str, int] = {}
+        # Above the pipeline's silence threshold, so that the request really reaches the weights.
+        noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE)
+        self._audio = noise.astype(np.float32)
+
+    def is_ready(self) -> bool:
+        """Triton's own word that every model is loaded."""
+        try:
+            with grpcclient.InferenceServerClient(self._url) as client:
+                return bool(client.is_server_ready(client_timeout=2.0))
+        except InferenceServerException:
+            return False
+
+    def sing(self, timeout_s: float) -> None:
+        """Make each model answer, or see that it has answered somebody since the last time.
+
+        Raises:
+            TimeoutError: no answer.
+            ServingError: an answer that shows a broken server.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            with grpcclient.InferenceServerClient(self._url) as client:
+                for model in self._models:
+                    if not self._answered_meanwhile(client, model):
+                        self._ask(client, model, deadline)
+        except InferenceServerException as error:
+            if "deadline" in str(error).lower():
+                raise TimeoutError(str(error)) from error
+            raise ServingError(f"a canary request failed: {error}") from error
+
+    def _answered_meanwhile(self, client: grpcclient.InferenceServerClient, model: str) -> bool:
+        name = f"whisper-{model}"
+        statistics = client.get_inference_statistics(name, client_timeout=5.0)
+        successes = int(statistics.model_stats[0].inference_stats.success.count)
+        before, self._successes[name] = self._successes.get(name, 0), successes
+        return successes > before > 0
+
+    def _ask(self, client: grpcclient.InferenceServerClient, model: str, deadline: float) -> None:
+        audio = grpcclient.InferInput("AUDIO", [len(self._audio)], "FP32")
+        audio.set_data_from_numpy(self._audio)
+        text = np.frombuffer(json.dumps({"model": model, "detect_only": True}).encode(), np.uint8)
+        options = grpcclient.InferInput("OPTIONS", [len(text)], "UINT8")
+        options.set_data_from_numpy(text)
+        answers: list[object] = []
+        client.start_stream(lambda result, error: answers.append(error or result))
+        client.async_stream_infer("transcribe", [audio, options])
+        while not answers:
+            if time.monotonic() > deadline:
+                client.stop_stream(cancel_requests=True)
+                raise TimeoutError(f"no answer from {model}")
+            time.sleep(0.01)
+        client.stop_stream()
+        answer = answers[0]
+        if isinstance(answer, InferenceServerException):
+            raise ServingError(f"model {model} answers: {answer}")
+        envelope = json.loads(answer.as_numpy("RESULT").tobytes())  # type: ignore[attr-defined]
+        code = envelope.get("error", {}).get("code")
+        if code and code not in _BUSY:
+            raise ServingError(f"model {model} answers {code}: {envelope['error']['message']}")

@@ -1,0 +1,124 @@
+"""One tritonserver process: its command line, its start, its children, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from triscribe.errors import ServingError
+from triscribe.serving.ports import ReservedPorts
+from triscribe.serving.runtime import STUB, Runtime
+
+STOP_S = 15.0
+"""What a stopping server gets to finish before it is killed; Triton itself is told to give up sooner."""
+
+_LAUNCHER = Path(__file__).with_name("_exec.py")
+
+
+@dataclass(frozen=True)
+class ServerCommand:
+    """All it takes to start Triton, again and again."""
+
+    runtime: Runtime
+    repository: Path
+    backends: Path
+    ports: ReservedPorts
+    log: Path
+
+    def arguments(self) -> list[str]:
+        """The command line of tritonserver."""
+        ports = self.ports
+        return [
+            str(self.runtime.binary),
+            f"--model-repository={self.repository}",
+            f"--backend-directory={self.backends}",
+            # Closed: the load API accepts file contents, which for a Python model is code execution.
+            "--model-control-mode=none",
+            "--disable-auto-complete-config",
+            f"--grpc-address={ports.host}",
+            f"--grpc-port={ports.grpc}",
+            "--reuse-grpc-port=1",
+            f"--http-address={ports.host}",
+            f"--http-port={ports.http}",
+            "--reuse-http-port=1",
+            f"--metrics-address={ports.host}",
+            f"--metrics-port={ports.metrics}",
+            f"--exit-timeout-secs={int(STOP_S) - 5}",
+            "--log-verbose=0",
+        ]
+
+
+class ServerProcess:
+    """A running tritonserver and its stubs. Start and stop it from one thread that outlives it."""
+
+    def __init__(self, command: ServerCommand) -> None:
+        self._command = command
+        with command.log.open("ab") as log:
+            # PR_SET_PDEATHSIG follows the thread that started the process: see the class docstring.
+            self._popen = subprocess.Popen(
+                [sys.executable, "-I", str(_LAUNCHER), str(os.getpid()), *command.arguments()],
+                env={**os.environ, **command.runtime.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id of tritonserver."""
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, None while it runs."""
+        return self._popen.poll()
+
+    def stubs(self) -> set[int]:
+        """Process ids of the live Python-backend stubs."""
+        try:
+            children = psutil.Process(self.pid).children(recursive=True)
+            return {child.pid for child in children if child.name().startswith(STUB[:15]) and _alive(child)}
+        except psutil.Error:
+            return set()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """SIGTERM, then after `timeout_s` SIGKILL for the server and whatever it left."""
+        stubs = [psutil.Process(pid) for pid in self.stubs() if psutil.pid_exists(pid)]
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+            try:
+                self._popen.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self._popen.kill()
+                self._popen.wait()
+        _, left = psutil.wait_procs(stubs, timeout=2)
+        for stub in left:
+            stub.kill()
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of the server's log without its tables; errors are kept wherever they stand."""
+        text = [line for line in self._command.log.read_text(errors="replace").splitlines() if line[:1] not in "+|"]
+        errors = [line for line in text[:-lines] if line.startswith("E") or "Error" in line]
+        return "\n".join([*errors[-lines:], *text[-lines:]])
+
+    def failure(self, why: str) -> ServingError:
+        """The error that shows the end of the log."""
+        return ServingError(f"{why} The end of its log ({self._command.log}):\n{self.log_tail()}")
+
+
+def wait_until(deadline: float, interval_s: float = 0.1) -> bool:
+    """Sleep one interval; False once the deadline (of `time.monotonic`) has passed."""
+    time.sleep(min(interval_s, max(0.0, deadline - time.monotonic())))
+    return time.monotonic() < deadline
+
+
+def _alive(process: psutil.Process) -> bool:
+    return bool(process.status() != psutil.STATUS_ZOMBIE)

@@ -1,0 +1,186 @@
+"""Keeps one Triton alive: starts it, watches it with real requests, restarts it when a worker is dead.
+
+Triton's own health stays 200 with a dead worker (triton-inference-server/server#7230, #8604), so what counts here is
+whether the processes are there and whether a request is answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from triscribe.errors import ServingError
+from triscribe.serving.canary import Canary
+from triscribe.serving.process import ServerCommand, ServerProcess
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How closely the server is watched, in seconds."""
+
+    ready_deadline_s: float = 180.0
+    poll_interval_s: float = 0.25
+    canary_interval_s: float = 10.0
+    canary_deadline_s: float = 20.0
+    canary_failures: int = 2
+    """Canaries without an answer in a row before the server is given up; an error answer counts at once."""
+    max_restarts: int = 5
+    """Restarts in a row, none of which stayed up for `stable_s`, before the supervisor gives up."""
+    stable_s: float = 60.0
+
+
+class State(Enum):
+    """What the supervisor knows of its server."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Supervisor:
+    """Owns the server process from a thread of its own, so that its parent-death signal is tied to nothing shorter."""
+
+    def __init__(self, command: ServerCommand, canary: Canary, watch: Watch | None = None) -> None:
+        self._command = command
+        self._canary = canary
+        self._watch = watch or Watch()
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._state = State.STARTING
+        self._error: ServingError | None = None
+        self._process: ServerProcess | None = None
+        self._expected_stubs: set[int] = set()
+        self.restarts = 0
+        self._thread = threading.Thread(target=self._run, name="triton-supervisor", daemon=True)
+
+    @property
+    def state(self) -> State:
+        """The present state."""
+        return self._state
+
+    @property
+    def process(self) -> ServerProcess | None:
+        """The running server, for tests and the doctor."""
+        return self._process
+
+    def start(self) -> None:
+        """Start the server and wait until a real request is answered.
+
+        Raises:
+            ServingError: it did not come up in time, with the end of its log.
+        """
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._state is not State.STARTING)
+        if self._error:
+            raise self._error
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the supervisor has ended, for good or ill; False on a timeout."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Stop the server; returns when it and its stubs are gone."""
+        self._stop.set()
+        self._thread.join()
+
+    def raise_if_failed(self) -> None:
+        """Raise what made the supervisor give up."""
+        if self._error:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._launch()
+            self._set(State.SERVING)
+            self._guard()
+            self._set(State.STOPPED)
+        except ServingError as error:
+            self._error = error
+            self._set(State.STOPPED if self._stop.is_set() else State.FAILED)
+        finally:
+            if self._process:
+                self._process.stop()
+
+    def _set(self, state: State) -> None:
+        with self._changed:
+            self._state = state
+            self._changed.notify_all()
+
+    def _launch(self) -> None:
+        """One process from nothing to its first answer."""
+        self._process = process = ServerProcess(self._command)
+        deadline = time.monotonic() + self._watch.ready_deadline_s
+        while not self._canary.is_ready():
+            if process.returncode is not None:
+                raise process.failure(f"Triton ended with status {process.returncode} while it started.")
+            if time.monotonic() > deadline:
+                raise process.failure(f"Triton was not ready within {self._watch.ready_deadline_s:.0f} s.")
+            if self._stop.wait(0.1):
+                raise ServingError("Triton was stopped while it started.")
+        self._canary.sing(timeout_s=max(5.0, deadline - time.monotonic()))
+        self._expected_stubs = process.stubs()
+
+    def _guard(self) -> None:
+        """Watch until told to stop, restarting what died."""
+        started, in_a_row = time.monotonic(), 0
+        while not self._stop.is_set():
+            reason = self._watch_until_sick()
+            if reason is None:
+                return
+            if time.monotonic() - started > self._watch.stable_s:
+                in_a_row = 0
+            in_a_row += 1
+            if in_a_row > self._watch.max_restarts:
+                raise self._dead(f"Triton died {in_a_row} times in a row ({reason}).")
+            logger.warning("restarting Triton: %s", reason)
+            self._set(State.RESTARTING)
+            if self._process:
+                self._process.stop(timeout_s=2.0)
+            self.restarts += 1
+            self._launch()
+            started = time.monotonic()
+            self._set(State.SERVING)
+            logger.warning("Triton is serving again")
+
+    def _dead(self, why: str) -> ServingError:
+        return self._process.failure(why) if self._process else ServingError(why)
+
+    def _watch_until_sick(self) -> str | None:
+        """Why the server must be restarted, or None when we were told to stop."""
+        checks: list[Callable[[], str | None]] = [self._missing_process]
+        next_canary = time.monotonic() + self._watch.canary_interval_s
+        silent = 0
+        while not self._stop.wait(self._watch.poll_interval_s):
+            for check in checks:
+                if reason := check():
+                    return reason
+            if time.monotonic() < next_canary:
+                continue
+            try:
+                self._canary.sing(timeout_s=self._watch.canary_deadline_s)
+                silent = 0
+            except TimeoutError:
+                silent += 1
+                if silent >= self._watch.canary_failures:
+                    return f"{silent} requests in a row got no answer"
+            except ServingError as error:
+                return str(error)
+            next_canary = time.monotonic() + self._watch.canary_interval_s
+        return None
+
+    def _missing_process(self) -> str | None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return f"tritonserver ended with status {process.returncode if process else None}"
+        lost = self._expected_stubs - process.stubs()
+        return f"{len(lost)} model worker died" if lost else None

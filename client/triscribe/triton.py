@@ -1,0 +1,179 @@
+"""One chunk to one answer over KServe gRPC. The only client module that imports tritonclient."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+import numpy as np
+import tritonclient.grpc.aio as grpcclient
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tritonclient.utils import InferenceServerException
+
+from triscribe.errors import (
+    SERVER_ERRORS,
+    CancelledError,
+    DeadlineExceededError,
+    InternalError,
+    InvalidArgumentError,
+    ResourceExhaustedError,
+    ServerError,
+    UnavailableError,
+)
+from triscribe.types import Chunk, ChunkResult, Notice, Samples, Segment, Word
+
+MODEL = "transcribe"
+
+T = TypeVar("T")
+
+_STREAM_ERRORS: tuple[tuple[str, type[ServerError]], ...] = (
+    # Errors on a Triton stream are strings only (triton-inference-server/server#6110); these are the ones that mean
+    # something to a caller. Order matters.
+    ("is not healthy", UnavailableError),
+    ("not ready", UnavailableError),
+    ("unknown model", UnavailableError),  # loading, or a server without Triscribe: the retries end in this message
+    ("unloading", UnavailableError),
+    ("shutting down", UnavailableError),
+    ("exceeds maximum queue size", UnavailableError),
+    ("cancelled", CancelledError),
+    ("unexpected shape", InvalidArgumentError),
+    ("unexpected datatype", InvalidArgumentError),
+    ("failed to allocate", ResourceExhaustedError),
+)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long and how patiently UNAVAILABLE and RESOURCE_EXHAUSTED are waited out, in seconds."""
+
+    give_up_after_s: float = 120.0
+    first_wait_s: float = 0.25
+    longest_wait_s: float = 10.0
+
+
+class TritonConnection:
+    """A channel to one Triton (or a balancer in front of several). Belongs to one event loop."""
+
+    def __init__(self, server: str, *, retry: RetryPolicy | None = None) -> None:
+        """Connect lazily to `server`, HOST:PORT."""
+        self._server = server
+        self._retry = retry or RetryPolicy()
+        self._client = grpcclient.InferenceServerClient(server)
+
+    async def __aenter__(self) -> TritonConnection:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def transcribe(self, chunk: Chunk, options: Mapping[str, Any], *, timeout_s: float) -> ChunkResult:
+        """The result of one chunk; times count from its start.
+
+        Raises:
+            ServerError: the answer was an error, or none came in time or after all retries.
+        """
+        ok = await self._patiently(lambda: self._infer(chunk.samples, options, timeout_s))
+        return _chunk_result(chunk.index, ok)
+
+    async def detect_language(
+        self, samples: Samples, options: Mapping[str, Any], *, timeout_s: float
+    ) -> dict[str, float]:
+        """Probability of each language code in `samples` (float32, shape (n,), at most 30 s)."""
+        request = {**options, "language": None, "detect_only": True}
+        ok = await self._patiently(lambda: self._infer(samples, request, timeout_s))
+        languages: dict[str, float] = ok["languages"]
+        return languages
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((UnavailableError, ResourceExhaustedError)),
+            wait=self._wait,
+            stop=stop_after_delay(self._retry.give_up_after_s),
+            reraise=True,
+        ):
+            with attempt:
+                return await call()
+        raise AssertionError("tenacity ends with a result or an error")
+
+    def _wait(self, state: RetryCallState) -> float:
+        wait = wait_random_exponential(self._retry.first_wait_s, max=self._retry.longest_wait_s)(state)
+        error = state.outcome.exception() if state.outcome else None
+        hint = error.retry_after_s if isinstance(error, ServerError) else None
+        return max(wait, hint or 0.0)
+
+    async def _infer(self, samples: Samples, options: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return _open(await self._first_answer(_inputs(samples, options)))
+        except TimeoutError as error:
+            raise DeadlineExceededError(f"{self._server} did not answer within {timeout_s:.0f} s") from error
+        except InferenceServerException as error:
+            raise map_error(error, self._server) from error
+        except grpc.RpcError as error:
+            raise UnavailableError(f"{self._server}: {error}") from error
+
+    async def _first_answer(self, inputs: list[grpcclient.InferInput]) -> grpcclient.InferResult:
+        async def requests() -> Any:
+            yield {"model_name": MODEL, "inputs": inputs}
+
+        # One stream per chunk: balancers choose a replica per stream.
+        stream = self._client.stream_infer(requests())
+        try:
+            async for result, error in stream:
+                if error is not None:
+                    raise error
+                return result
+        finally:
+            stream.cancel()
+        raise UnavailableError(f"{self._server} closed the stream without an answer")
+
+
+def map_error(error: InferenceServerException, server: str) -> ServerError:
+    """Our error for one of tritonclient's: by status where there is one, else by its text."""
+    message = error.message() or "no message"
+    status = (error.status() or "").removeprefix("StatusCode.")
+    if status in SERVER_ERRORS and status != "INTERNAL":
+        return SERVER_ERRORS[status](f"{server}: {message}")
+    for sign, kind in _STREAM_ERRORS:
+        if sign in message.lower():
+            return kind(f"{server}: {message}")
+    return InternalError(f"{server}: {message}")
+
+
+def _inputs(samples: Samples, options: Mapping[str, Any]) -> list[grpcclient.InferInput]:
+    text = np.frombuffer(json.dumps(options).encode(), np.uint8)
+    audio = grpcclient.InferInput("AUDIO", [len(samples)], "FP32")
+    audio.set_data_from_numpy(np.ascontiguousarray(samples, np.float32))
+    encoded = grpcclient.InferInput("OPTIONS", [len(text)], "UINT8")
+    encoded.set_data_from_numpy(text)
+    return [audio, encoded]
+
+
+def _open(result: grpcclient.InferResult) -> dict[str, Any]:
+    envelope = json.loads(result.as_numpy("RESULT").tobytes())
+    if error := envelope.get("error"):
+        kind = SERVER_ERRORS.get(error["code"], InternalError)
+        raise kind(error["message"], field=error["field"], retry_after_s=error["retry_after_s"])
+    ok: dict[str, Any] = envelope["ok"]
+    return ok
+
+
+def _chunk_result(index: int, ok: dict[str, Any]) -> ChunkResult:
+    return ChunkResult(
+        index,
+        ok["model"],
+        ok["language"],
+        ok["language_probability"],
+        tuple(
+            Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
+            for segment in ok["segments"]
+        ),
+        tuple(Notice(**warning) for warning in ok["warnings"]),
+    )

@@ -1,0 +1,57 @@
+"""Tensors between NumPy and Triton's Python backend, shared by all models (copied beside each when assembled).
+
+Everything goes through DLPack. The stubs of Triton 24.10 were built with a pybind11 that misreads the strides and item
+sizes of NumPy 2 arrays, so `as_numpy()` and `Tensor(name, array)` give garbage; DLPack does not pass through it. Text is
+UINT8, never BYTES, for the reason in docs/adr/0001-tensors.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+# Triton renames a capsule it has taken to "used_dlpack", but NumPy's destructor knows only the standard's
+# "used_dltensor" and would print an error for each tensor.
+_TAKEN = b"used_dltensor"
+_set_name = ctypes.pythonapi.PyCapsule_SetName
+_set_name.argtypes = [ctypes.py_object, ctypes.c_char_p]
+
+
+def read(request: Any, name: str) -> NDArray[Any] | None:
+    """A copy of an input (Triton's memory ends with the request); None when an optional input is absent."""
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    return None if tensor is None else np.from_dlpack(tensor).copy()
+
+
+def write(name: str, array: NDArray[Any]) -> Any:
+    """A Triton tensor over a C-contiguous array that Triton keeps alive.
+
+    An axis made by `array[None]` has stride 0, which Triton refuses: use `reshape`.
+    """
+    capsule = array.__dlpack__()
+    tensor = pb_utils.Tensor.from_dlpack(name, capsule)
+    _set_name(capsule, _TAKEN)
+    return tensor
+
+
+def encode_text(text: str) -> NDArray[np.uint8]:
+    """UTF-8 bytes, shape (n,)."""
+    return np.frombuffer(bytearray(text.encode()), np.uint8)
+
+
+def write_result(envelope: dict[str, Any], *, batched: bool = False) -> Any:
+    """The response that carries an envelope of docs/contracts.md."""
+    text = encode_text(json.dumps(envelope))
+    return pb_utils.InferenceResponse([write("RESULT", text.reshape(1, -1) if batched else text)])
+
+
+def read_result(response: Any) -> dict[str, Any]:
+    """The envelope that another model answered with."""
+    text = np.from_dlpack(pb_utils.get_output_tensor_by_name(response, "RESULT")).tobytes()
+    envelope: dict[str, Any] = json.loads(text)
+    return envelope

@@ -1,0 +1,70 @@
+"""Triton model `transcribe`: decodes tensors, calls `triscribe_transcribe`, encodes the envelope."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+from triscribe_tensors import read, read_result, write, write_result
+
+from triscribe_transcribe.errors import PipelineError
+from triscribe_transcribe.quality import Verdict
+from triscribe_transcribe.service import Request, Service, Settings
+
+
+class TritonPythonModel:
+    """Entry points that Triton calls."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read the parameters of config.pbtxt and the tokenizers of the served checkpoints."""
+        parameters = {k: v["string_value"] for k, v in json.loads(args["model_config"])["parameters"].items()}
+        family = pb_utils.MetricFamily(
+            name="triscribe_chunk_retries_total",
+            description="Decodings that failed a quality gate and were tried again",
+            kind=pb_utils.MetricFamily.COUNTER,
+        )
+        self._retries = {verdict: family.Metric(labels={"reason": verdict.value}) for verdict in Verdict}
+        self._service = Service(
+            models=json.loads(parameters["models"]),
+            aligner_languages=frozenset(filter(None, parameters["aligner_languages"].split(","))),
+            settings=Settings.model_validate_json(parameters["settings"]),
+            call=_call,
+            on_retry=lambda verdict: self._retries[verdict].increment(1),
+        )
+
+    async def execute(self, requests: list[Any]) -> None:
+        """Answer each request on its own stream; Triton may call this again before it returns."""
+        for request in requests:
+            sender = request.get_response_sender()
+            envelope = await self._service.handle(_decode(request, sender))
+            sender.send(write_result(envelope), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def _decode(request: Any, sender: Any) -> Request:
+    audio, audio_int16, options = (read(request, name) for name in ("AUDIO", "AUDIO_INT16", "OPTIONS"))
+    field = "AUDIO" if audio is not None else "AUDIO_INT16"
+    samples = audio if audio is not None else audio_int16
+    if samples is None or (audio is not None and audio_int16 is not None):
+        samples, field = np.empty((0, 0), np.float32), "AUDIO"  # refused by its rank
+    text = None if options is None else options.tobytes()
+    return Request(samples, field, text, sender.is_cancelled)
+
+
+async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """The one place that makes BLS calls and opens what came back."""
+    request = pb_utils.InferenceRequest(
+        model_name=model,
+        requested_output_names=["RESULT"],
+        inputs=[write(name, value) for name, value in tensors.items()],
+    )
+    response = await request.async_exec()
+    if response.has_error():
+        raise PipelineError("UNAVAILABLE", f"{model}: {response.error().message()}")
+    envelope = read_result(response)
+    if "error" in envelope:
+        raise PipelineError(**envelope["error"])
+    ok: dict[str, Any] = envelope["ok"]
+    return ok

@@ -1,0 +1,74 @@
+"""What a caller may ask of one chunk, with every default of the pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from faster_whisper.tokenizer import _LANGUAGE_CODES
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .errors import PipelineError
+
+MAX_OPTIONS_BYTES = 64 * 1024
+
+Temperature = Annotated[float, Field(ge=0, le=2)]
+
+
+class Options(BaseModel):
+    """The OPTIONS tensor. Unknown fields are refused: a misspelt option must not be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = None
+    language: str | None = None
+    task: Literal["transcribe", "translate"] = "transcribe"
+    initial_prompt: str | None = None
+    hotwords: str | None = None
+    """Terms separated by commas."""
+    word_timestamps: bool = True
+    detect_only: bool = False
+    priority: Literal["interactive", "bulk"] = "interactive"
+
+    beam_size: int = Field(default=5, ge=1, le=16)
+    patience: float = Field(default=1.0, gt=0, le=4)
+    temperature: tuple[Temperature, ...] = Field(default=(0.0, 0.4, 0.8), min_length=1, max_length=8)
+    """Tried in turn until a result passes the gates; above zero means sampling."""
+    length_penalty: float = Field(default=1.0, ge=-4, le=4)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=4)
+    no_repeat_ngram_size: int = Field(default=0, ge=0, le=32)
+    suppress_tokens: tuple[int, ...] = Field(default=(-1,), max_length=1024)
+
+    # The gates of openai/whisper transcribe.py.
+    compression_ratio_threshold: float = Field(default=2.4, gt=0)
+    log_prob_threshold: float = -1.0
+    no_speech_threshold: float = Field(default=0.6, ge=0, le=1)
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str | None) -> str | None:
+        if value is not None and value not in _LANGUAGE_CODES:
+            raise ValueError(f"{value!r} is not a language code of Whisper")
+        return value
+
+    @field_validator("temperature", "suppress_tokens", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, int | float) else value
+
+    @classmethod
+    def parse(cls, text: bytes | None) -> Options:
+        """Read the OPTIONS tensor; absent or empty means all defaults.
+
+        Raises:
+            PipelineError: INVALID_ARGUMENT naming the field.
+        """
+        if not text:
+            return cls()
+        if len(text) > MAX_OPTIONS_BYTES:
+            raise PipelineError("INVALID_ARGUMENT", f"OPTIONS is over {MAX_OPTIONS_BYTES} bytes", "OPTIONS")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(["OPTIONS", *map(str, first["loc"])])
+            raise PipelineError("INVALID_ARGUMENT", f"{name}: {first['msg']}", name) from error

@@ -1,0 +1,280 @@
+"""One chunk from samples to segments: decode, judge, decode again what failed, time the words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .checkpoint import Checkpoint, Prompt
+from .errors import PipelineError
+from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames, is_silent, log_mel
+from .options import Options
+from .quality import Candidate, Verdict, best, judge
+from .result import Result, Segment, Warning_, Word, shift
+from .words import Piece, attention_words, cut_segments, ordered, written_words
+
+Samples = NDArray[np.float32]
+
+MIN_SPLIT_S = 2.0
+"""A piece this short is not split again: its text is then reported as cut off."""
+
+
+class Whisper(Protocol):
+    """One turn of a whisper model: queued, executed, its RESULT opened."""
+
+    async def __call__(self, features: NDArray[np.float32], options: dict[str, Any]) -> dict[str, Any]:
+        """Decode `features` (n_mels, frames); returns the `ok` of docs/contracts.md."""
+
+
+class Align(Protocol):
+    """The `align` model."""
+
+    async def __call__(self, samples: Samples, words: Sequence[str], language: str) -> list[dict[str, Any]]:
+        """Time the words; returns one {"start", "end", "probability", "timing"} for each."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The encoder lengths in use. The choice is measured in docs/benchmarks.md."""
+
+    buckets_s: tuple[float, ...] = (10.0, 15.0, 20.0, 25.0, 30.0)
+    margin_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One chunk on its way; `samples` is float32 at 16 kHz, shape (n,)."""
+
+    samples: Samples
+    options: Options
+    prompt: Prompt
+    checkpoint: Checkpoint
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+class Pipeline:
+    """The steps of one chunk. Holds no request state."""
+
+    def __init__(
+        self,
+        *,
+        whisper: Whisper,
+        align: Align,
+        aligner_languages: frozenset[str],
+        pool: Executor,
+        context: Context,
+        on_retry: Callable[[Verdict], None] = lambda verdict: None,
+    ) -> None:
+        self._whisper = whisper
+        self._align = align
+        self._aligner_languages = aligner_languages
+        self._pool = pool
+        self._context = context
+        self._on_retry = on_retry
+
+    async def run(self, job: Job) -> Result:
+        """The segments of a chunk, or only its language.
+
+        Raises:
+            PipelineError: what `whisper` or `align` answered, or a request that cannot be served.
+        """
+        language = job.options.language or ("en" if not job.checkpoint.multilingual else None)
+        if is_silent(job.samples) and not job.options.detect_only:
+            return Result(language or "", 1.0 if language else 0.0)
+        if job.options.detect_only:
+            answer = await self._ask(job, self._frames(job), None, {"detect_only": True})
+            return Result(answer["language"], answer["language_probability"], answer["languages"])
+        return await self._transcribe(job)
+
+    async def _transcribe(self, job: Job) -> Result:
+        candidate, verdict, answer = await self._decode(job)
+        if candidate.limit_reached and job.duration_s > MIN_SPLIT_S:
+            return await self._split(job, answer)
+        language, probability = answer["language"], answer["language_probability"]
+        languages = answer.get("languages", {})
+        if verdict is Verdict.NO_SPEECH or not candidate.text.strip():
+            return Result(language, probability, languages)
+        segments, warnings = await self._segments(job, candidate, answer)
+        if verdict is not Verdict.GOOD:
+            warnings += (Warning_(verdict.value, _VERDICTS[verdict], 0.0, job.duration_s),)
+        return Result(language, probability, languages, segments, warnings)
+
+    async def _decode(self, job: Job) -> tuple[Candidate, Verdict, dict[str, Any]]:
+        """Climb the ladder until a text passes: the full context first, then higher temperatures."""
+        first = self._frames(job)
+        full = MAX_AUDIO_S * FRAMES_PER_SECOND
+        ladder = [(first, job.options.temperature[0])]
+        ladder += [(full, job.options.temperature[0])] if first < full else []
+        ladder += [(full, temperature) for temperature in job.options.temperature[1:]]
+        attempts: list[tuple[Candidate, Verdict, dict[str, Any]]] = []
+        language = job.options.language
+        for frames, temperature in ladder:
+            answer = await self._ask(job, frames, language, {"temperature": temperature})
+            attempts.append(self._judged(job, answer, temperature))
+            verdict = attempts[-1][1]
+            if verdict in (Verdict.GOOD, Verdict.NO_SPEECH):
+                return attempts[-1]
+            self._on_retry(verdict)
+            if verdict is Verdict.LIMIT and frames == full:
+                break  # dense speech, not a loop: a higher temperature would not make it shorter
+        candidate, verdict = best([(candidate, verdict) for candidate, verdict, _ in attempts])
+        return next(attempt for attempt in attempts if attempt[0] is candidate and attempt[1] is verdict)
+
+    def _judged(
+        self, job: Job, answer: dict[str, Any], temperature: float
+    ) -> tuple[Candidate, Verdict, dict[str, Any]]:
+        tokenizer = job.checkpoint.text_tokenizer(answer["language"])
+        candidate = Candidate(
+            text=tokenizer.decode(answer["tokens"]).strip(),
+            tokens=tuple(answer["tokens"]),
+            avg_logprob=answer["avg_logprob"],
+            no_speech_prob=answer["no_speech_prob"],
+            limit_reached=answer["limit_reached"],
+            temperature=temperature,
+        )
+        return candidate, judge(candidate, job.duration_s, job.options), answer
+
+    async def _ask(self, job: Job, frames: int, language: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        features = await loop.run_in_executor(self._pool, log_mel, job.samples, job.checkpoint.n_mels, frames)
+        options = {
+            "prompt": job.prompt.tokens,
+            "language": language,
+            "task": job.options.task,
+            "temperature": job.options.temperature[0],
+            "timestamps": not job.options.word_timestamps,
+            "attention": self._wants_attention(job, language),
+            "content_frames": min(frames, max(2, round(job.duration_s * FRAMES_PER_SECOND))),
+            "beam_size": job.options.beam_size,
+            "patience": job.options.patience,
+            "length_penalty": job.options.length_penalty,
+            "repetition_penalty": job.options.repetition_penalty,
+            "no_repeat_ngram_size": job.options.no_repeat_ngram_size,
+            "suppress_tokens": job.options.suppress_tokens,
+            **changes,
+        }
+        return await self._whisper(features, options)
+
+    def _frames(self, job: Job) -> int:
+        return bucket_frames(len(job.samples), self._context.buckets_s, self._context.margin_s)
+
+    def _wants_attention(self, job: Job, language: str | None) -> bool:
+        return job.options.word_timestamps and not self._is_aligned(job, language)
+
+    def _is_aligned(self, job: Job, language: str | None) -> bool:
+        # A translation is not what was said, so there is nothing to align it to.
+        return job.options.task == "transcribe" and language in self._aligner_languages
+
+    async def _split(self, job: Job, answer: dict[str, Any]) -> Result:
+        """The token limit was reached: transcribe both halves, cut where it is quietest."""
+        cut = quietest(job.samples)
+        options = job.options.model_copy(update={"language": answer["language"]})
+        halves = [replace(job, samples=part, options=options) for part in (job.samples[:cut], job.samples[cut:])]
+        left, right = await asyncio.gather(*(self.run(half) for half in halves))
+        right = shift(right, cut / SAMPLE_RATE)
+        return Result(
+            answer["language"],
+            answer["language_probability"],
+            answer.get("languages", {}),
+            left.segments + right.segments,
+            left.warnings + right.warnings,
+        )
+
+    async def _segments(
+        self, job: Job, candidate: Candidate, answer: dict[str, Any]
+    ) -> tuple[tuple[Segment, ...], tuple[Warning_, ...]]:
+        def segment(start: float, end: float, text: str, words: Sequence[Word] = ()) -> Segment:
+            return Segment(
+                start,
+                end,
+                text.strip(),
+                answer["language"],
+                candidate.avg_logprob,
+                candidate.no_speech_prob,
+                candidate.compression_ratio,
+                candidate.temperature,
+                tuple(words),
+            )
+
+        tokenizer = job.checkpoint.text_tokenizer(answer["language"])
+        if not job.options.word_timestamps:
+            spans = timestamped_spans(candidate.tokens, tokenizer.timestamp_begin, job.duration_s)
+            return tuple(
+                segment(start, end, text)
+                for start, end, tokens in spans
+                if (text := tokenizer.decode(list(tokens)).strip())
+            ), ()
+        pieces = written_words([token for token in candidate.tokens if token < tokenizer.eot], tokenizer)
+        words, warnings = await self._times(job, pieces, candidate, answer)
+        return tuple(
+            segment(
+                words[part.start].start, words[part.stop - 1].end, "".join(p.text for p in pieces[part]), words[part]
+            )
+            for part in cut_segments(words)
+        ), warnings
+
+    async def _times(
+        self, job: Job, pieces: list[Piece], candidate: Candidate, answer: dict[str, Any]
+    ) -> tuple[list[Word], tuple[Warning_, ...]]:
+        warnings: tuple[Warning_, ...] = ()
+        language = answer["language"]
+        if self._is_aligned(job, language):
+            try:
+                times = await self._align(job.samples, [piece.word for piece in pieces], language)
+                words = [Word(piece.word, **time) for piece, time in zip(pieces, times, strict=True)]
+                return ordered(words, job.duration_s), ()
+            except PipelineError as error:
+                if error.code == "CANCELLED":
+                    raise
+                warnings = (Warning_("alignment_failed", str(error), 0.0, job.duration_s),)
+        if not answer["token_starts"]:
+            forced = {"temperature": 0.0, "attention": True, "text_tokens": candidate.tokens}
+            answer = await self._ask(job, MAX_AUDIO_S * FRAMES_PER_SECOND, language, forced)
+        return attention_words(pieces, answer["token_starts"], answer["token_probs"], job.duration_s), warnings
+
+
+_VERDICTS = {
+    Verdict.REPETITIVE: "the text repeats itself and may be a loop of the model",
+    Verdict.TOO_DENSE: "more text than anybody could have said in this time",
+    Verdict.LOW_CONFIDENCE: "the model is unsure of this text",
+    Verdict.LIMIT: "the text was cut off at the model's token limit",
+}
+
+
+def quietest(samples: Samples) -> int:
+    """Where to cut in two: the quietest 20 ms of the middle half, as a sample index."""
+    hop = SAMPLE_RATE // 50
+    first, last = len(samples) // 4, 3 * len(samples) // 4
+    middle = samples[first:last]
+    frames = middle[: len(middle) // hop * hop].reshape(-1, hop)
+    return first + int(np.argmin((frames**2).mean(axis=1))) * hop + hop // 2
+
+
+def timestamped_spans(
+    tokens: Sequence[int], timestamp_begin: int, duration_s: float
+) -> list[tuple[float, float, tuple[int, ...]]]:
+    """(start, end, text tokens) between Whisper's timestamp tokens, each 20 ms."""
+    spans: list[tuple[float, float, tuple[int, ...]]] = []
+    start, text = 0.0, []
+    for token in tokens:
+        if token < timestamp_begin:
+            text.append(token)
+            continue
+        time = min(duration_s, (token - timestamp_begin) * 0.02)
+        if text:
+            spans.append((start, max(start, time), tuple(text)))
+            text = []
+        start = time
+    if text:
+        spans.append((start, max(start, duration_s), tuple(text)))
+    return spans

@@ -1,0 +1,136 @@
+"""Tokens to written words, words to segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
+
+from .result import Word
+
+PREPENDED = "\"'“¿([{-「『（《"
+APPENDED = "\"'.。,，!！?？:：”)]}、」』）》…"
+"""Punctuation that belongs to the next or the previous word (openai/whisper timing.py, East Asian brackets added)."""
+
+SENTENCE_END = (".", "?", "!", "。", "？", "！", "…")
+CLOSING = "\"'”’)]}」』）》"
+ABBREVIATIONS = frozenset(
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "st",
+        "jr",
+        "sr",
+        "vs",
+        "no",
+        "vol",
+        "gen",
+        "col",
+        "lt",
+        "sgt",
+        "rev",
+        "hon",
+        "e.g",
+        "i.e",
+        "u.s",
+    ]
+)
+
+PAUSE_S = 1.0
+"""A silence that ends a segment."""
+
+MIN_WORD_S = 0.02
+"""One encoder position: no word is shorter."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One written word and the tokens that spell it: `tokens[first:last]`, attached punctuation left out.
+
+    `text` is the word as it stands in the text, leading space included; `word` is without.
+    """
+
+    text: str
+    first: int
+    last: int
+
+    @property
+    def word(self) -> str:
+        """The word without surrounding space."""
+        return self.text.strip()
+
+
+def written_words(tokens: Sequence[int], tokenizer: Tokenizer) -> list[Piece]:
+    """Split text tokens at word boundaries, punctuation kept with its word; never inside a character."""
+    words, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    pieces = []
+    position = 0
+    for word, ids in zip(words[:-1], word_tokens[:-1], strict=True):
+        pieces.append({"word": word, "tokens": ids, "first": position, "last": position + len(ids)})
+        position += len(ids)
+    merge_punctuations(pieces, PREPENDED, APPENDED)
+    return [Piece(piece["word"], piece["first"], piece["last"]) for piece in pieces if piece["word"].strip()]
+
+
+def attention_words(
+    pieces: Sequence[Piece], token_starts: Sequence[float], token_probs: Sequence[float], duration_s: float
+) -> list[Word]:
+    """Words timed by Whisper's cross-attention.
+
+    Args:
+        pieces: the written words.
+        token_starts: seconds at which each text token begins, and the end of the last.
+        token_probs: probability of each text token.
+        duration_s: no time lies beyond it.
+    """
+    words = [
+        Word(
+            piece.word,
+            token_starts[piece.first],
+            token_starts[piece.last],
+            fmean(token_probs[piece.first : piece.last]),
+            "attention",
+        )
+        for piece in pieces
+    ]
+    return ordered(words, duration_s)
+
+
+def ordered(words: Sequence[Word], duration_s: float) -> list[Word]:
+    """The words with monotone times inside [0, duration], each at least `MIN_WORD_S` long where there is room."""
+    result: list[Word] = []
+    earliest = 0.0
+    for index, word in enumerate(words):
+        # What the words still to come need is kept free, so that a late word cannot push them out of the chunk.
+        latest = max(earliest, duration_s - MIN_WORD_S * (len(words) - index))
+        start = min(max(word.start, earliest), latest)
+        room = max(start, min(duration_s, latest + MIN_WORD_S))
+        end = min(max(word.end, start + MIN_WORD_S), room)
+        result.append(Word(word.word, start, end, word.probability, word.timing))
+        earliest = end
+    return result
+
+
+def ends_sentence(word: str) -> bool:
+    """Whether a segment may be cut after this word."""
+    bare = word.rstrip(CLOSING)
+    if not bare.endswith(SENTENCE_END):
+        return False
+    stem = bare.rstrip(".").lower()
+    return not bare.endswith(".") or not (stem in ABBREVIATIONS or (len(stem) == 1 and stem.isalpha() and stem != "i"))
+
+
+def cut_segments(words: Sequence[Word]) -> list[slice]:
+    """Sentences, cut at long pauses too, as slices of `words`."""
+    starts = [
+        index
+        for index, word in enumerate(words)
+        if index == 0 or ends_sentence(words[index - 1].word) or word.start - words[index - 1].end > PAUSE_S
+    ]
+    return [slice(first, last) for first, last in zip(starts, [*starts[1:], len(words)], strict=True)]
