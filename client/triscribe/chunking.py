@@ -1,0 +1,137 @@
+"""Cutting a file into the stretches that are sent as one request each.
+
+A chunk is a contiguous stretch of the file, so times inside it are plain offsets. Cuts fall between spans of speech;
+only a span longer than a request may be is cut inside, at its quietest point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triscribe.errors import UsageError
+from triscribe.types import MAX_CHUNK_S, SAMPLE_RATE, Chunk, Samples, Span
+
+_FRAME = SAMPLE_RATE // 100
+"""Samples for one value of short-time energy (10 ms)."""
+
+_SMOOTHING_FRAMES = 20
+"""Energy is averaged over 200 ms, longer than the closure of a stop consonant: a minimum is a pause between words."""
+
+_SEARCH_SHARE = 1 / 3
+"""A long span is cut in this last part of the longest chunk, or from `target_s` on where that is earlier."""
+
+_SHORTEST_REST_S = 1.0
+"""No cut leaves less of a span than this: Whisper makes words up on crumbs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkingOptions:
+    """How long chunks become, in seconds.
+
+    Attributes:
+        target_s: spans are joined up to this length, silence between them included.
+        max_s: no chunk is longer; at most 30, Whisper's context.
+        max_gap_s: spans with a longer silence between them are not joined.
+    """
+
+    target_s: float = MAX_CHUNK_S
+    max_s: float = MAX_CHUNK_S
+    max_gap_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 2 * _SHORTEST_REST_S < self.max_s <= MAX_CHUNK_S:
+            raise UsageError(f"max_s must be more than {2 * _SHORTEST_REST_S:g} and at most {MAX_CHUNK_S:g} seconds")
+        if not 0 < self.target_s <= self.max_s:
+            raise UsageError("target_s must be more than 0 and at most max_s")
+        if self.max_gap_s < 0:
+            raise UsageError("max_gap_s may not be negative")
+
+
+DEFAULT_OPTIONS = ChunkingOptions()
+
+
+def cut(samples: Samples, spans: Iterable[Span] | None, options: ChunkingOptions = DEFAULT_OPTIONS) -> list[Chunk]:
+    """Cuts a file into chunks.
+
+    Args:
+        samples: mono audio at 16 kHz, shape `(n_samples,)`. Chunks are views into it.
+        spans: where there is speech; None takes the whole file, so that every sample is in a chunk.
+        options: lengths.
+
+    Returns:
+        Chunks in order that do not overlap. Every sample of every span is in one of them.
+    """
+    whole = [Span(0, len(samples))] if spans is None else spans
+    longest = int(options.max_s * SAMPLE_RATE)
+    pieces = [
+        piece
+        for span in _normalised(whole, len(samples))
+        for piece in _split(samples, span, longest, int(options.target_s * SAMPLE_RATE))
+    ]
+    return [
+        Chunk(index, start / SAMPLE_RATE, samples[start:end])
+        for index, (start, end) in enumerate(_joined(pieces, options))
+    ]
+
+
+def _normalised(spans: Iterable[Span], length: int) -> list[Span]:
+    """Spans in order, inside the file, without overlaps and empty ones."""
+    merged: list[Span] = []
+    for start, end in sorted(Span(max(0, span.start), min(span.end, length)) for span in spans):
+        if end <= start:
+            continue
+        if merged and start < merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(end, merged[-1].end))
+        else:
+            merged.append(Span(start, end))
+    return merged
+
+
+def _split(samples: Samples, span: Span, longest: int, target: int) -> list[Span]:
+    """The span in pieces of at most `longest` samples, cut where it is quietest."""
+    pieces = []
+    start = span.start
+    rest = int(_SHORTEST_REST_S * SAMPLE_RATE)
+    earliest = max(rest, min(target, int(longest * (1 - _SEARCH_SHARE))))
+    while span.end - start > longest:
+        latest = min(start + longest, span.end - rest)
+        cut_at = quietest(samples, start + earliest, latest)
+        pieces.append(Span(start, cut_at))
+        start = cut_at
+    pieces.append(Span(start, span.end))
+    return pieces
+
+
+def quietest(samples: Samples, start: int, end: int) -> int:
+    """The quietest point of `samples[start:end]`, in samples.
+
+    It is the middle of the 200 ms with the least energy; in a stretch of digital silence, the middle of that.
+    """
+    frames = (end - start) // _FRAME
+    if frames <= _SMOOTHING_FRAMES:
+        return (start + end) // 2
+    window = samples[start : start + frames * _FRAME].reshape(frames, _FRAME)
+    energy: NDArray[np.float64] = np.einsum("ij,ij->i", window, window, dtype=np.float64)
+    total = np.concatenate([[0.0], np.cumsum(energy)])
+    smoothed = total[_SMOOTHING_FRAMES:] - total[:-_SMOOTHING_FRAMES]
+    # Differences of a running sum are exact only to its last digits: silence comes out as not quite zero.
+    lowest = np.flatnonzero(smoothed <= smoothed.min() + 1e-9 * total[-1])
+    runs = np.split(lowest, np.flatnonzero(np.diff(lowest) > 1) + 1)
+    longest = max(runs, key=len)
+    middle = int(longest[0] + longest[-1] + _SMOOTHING_FRAMES) / 2
+    return start + int(middle * _FRAME)
+
+
+def _joined(pieces: list[Span], options: ChunkingOptions) -> list[Span]:
+    target, gap = int(options.target_s * SAMPLE_RATE), int(options.max_gap_s * SAMPLE_RATE)
+    joined: list[Span] = []
+    for start, end in pieces:
+        if joined and start - joined[-1].end <= gap and end - joined[-1].start <= target:
+            joined[-1] = Span(joined[-1].start, end)
+        else:
+            joined.append(Span(start, end))
+    return joined

@@ -1,0 +1,68 @@
+"""What every writer is, and what several of them need."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triscribe.types import Transcript
+
+# Whitespace of every kind, and control characters, which no text format carries.
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One output format.
+
+    Attributes:
+        extension: of the files, without the dot.
+        render: the content of a file; text is written as UTF-8.
+    """
+
+    extension: str
+    render: Callable[[Transcript], str | bytes]
+
+
+def clean(text: str) -> str:
+    """The text on one line: whitespace, line breaks, tabs and control characters become single spaces."""
+    return _BREAKS.sub(" ", text).strip()
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as whole milliseconds; never negative, since no format can say that."""
+    return max(0, round(seconds * 1000))
+
+
+def clock(time_ms: int, point: str) -> str:
+    """`HH:MM:SS` and milliseconds after `point`, as SRT ("," ) and WebVTT (".") write times."""
+    seconds, ms = divmod(time_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
+
+
+def atomic_write(path: Path, data: str | bytes) -> None:
+    """Writes a file so that a reader, or a crash, finds either the old content or the whole new one.
+
+    Raises:
+        OSError: the folder is missing, full or not writable; nothing is left behind.
+    """
+    content = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,23 @@
+"""SubRip subtitles."""
+
+from __future__ import annotations
+
+from triscribe.formats.base import Writer, clock
+from triscribe.formats.cues import DEFAULT_RULES, CueRules, cues
+from triscribe.types import Transcript
+
+
+def render(transcript: Transcript, rules: CueRules = DEFAULT_RULES) -> str:
+    """Numbered cues; `SPEAKER_00: ` where the speaker changes; empty when nobody spoke."""
+    return "".join(
+        f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n{_text(cue.lines)}\n\n"
+        for number, cue in enumerate(cues(transcript, rules, name_speakers=True), start=1)
+    )
+
+
+def _text(lines: tuple[str, ...]) -> str:
+    # SubRip has no escapes, and parsers take a line with an arrow for the next cue's times.
+    return "\n".join(lines).replace("-->", "→")
+
+
+WRITER = Writer("srt", render)

@@ -1,0 +1,189 @@
+"""The languages that Whisper knows, and what people call them."""
+
+from __future__ import annotations
+
+import difflib
+
+import langcodes
+
+from triscribe.errors import UsageError
+
+AUTO = "auto"
+"""What asks for the language to be detected."""
+
+LANGUAGES: dict[str, str] = {
+    "af": "Afrikaans",
+    "am": "Amharic",
+    "ar": "Arabic",
+    "as": "Assamese",
+    "az": "Azerbaijani",
+    "ba": "Bashkir",
+    "be": "Belarusian",
+    "bg": "Bulgarian",
+    "bn": "Bengali",
+    "bo": "Tibetan",
+    "br": "Breton",
+    "bs": "Bosnian",
+    "ca": "Catalan",
+    "cs": "Czech",
+    "cy": "Welsh",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "et": "Estonian",
+    "eu": "Basque",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "fo": "Faroese",
+    "fr": "French",
+    "gl": "Galician",
+    "gu": "Gujarati",
+    "ha": "Hausa",
+    "haw": "Hawaiian",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hr": "Croatian",
+    "ht": "Haitian Creole",
+    "hu": "Hungarian",
+    "hy": "Armenian",
+    "id": "Indonesian",
+    "is": "Icelandic",
+    "it": "Italian",
+    "ja": "Japanese",
+    "jw": "Javanese",
+    "ka": "Georgian",
+    "kk": "Kazakh",
+    "km": "Khmer",
+    "kn": "Kannada",
+    "ko": "Korean",
+    "la": "Latin",
+    "lb": "Luxembourgish",
+    "ln": "Lingala",
+    "lo": "Lao",
+    "lt": "Lithuanian",
+    "lv": "Latvian",
+    "mg": "Malagasy",
+    "mi": "Maori",
+    "mk": "Macedonian",
+    "ml": "Malayalam",
+    "mn": "Mongolian",
+    "mr": "Marathi",
+    "ms": "Malay",
+    "mt": "Maltese",
+    "my": "Myanmar",
+    "ne": "Nepali",
+    "nl": "Dutch",
+    "nn": "Nynorsk",
+    "no": "Norwegian",
+    "oc": "Occitan",
+    "pa": "Punjabi",
+    "pl": "Polish",
+    "ps": "Pashto",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sa": "Sanskrit",
+    "sd": "Sindhi",
+    "si": "Sinhala",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sn": "Shona",
+    "so": "Somali",
+    "sq": "Albanian",
+    "sr": "Serbian",
+    "su": "Sundanese",
+    "sv": "Swedish",
+    "sw": "Swahili",
+    "ta": "Tamil",
+    "te": "Telugu",
+    "tg": "Tajik",
+    "th": "Thai",
+    "tk": "Turkmen",
+    "tl": "Tagalog",
+    "tr": "Turkish",
+    "tt": "Tatar",
+    "uk": "Ukrainian",
+    "ur": "Urdu",
+    "uz": "Uzbek",
+    "vi": "Vietnamese",
+    "yi": "Yiddish",
+    "yo": "Yoruba",
+    "yue": "Cantonese",
+    "zh": "Chinese",
+}
+"""English name for each of Whisper's 100 codes, as in openai/whisper `tokenizer.py`."""
+
+# The same table's aliases, then names that people try.
+_ALIASES = {
+    "burmese": "my",
+    "valencian": "ca",
+    "flemish": "nl",
+    "haitian": "ht",
+    "letzeburgesch": "lb",
+    "pushto": "ps",
+    "panjabi": "pa",
+    "moldavian": "ro",
+    "moldovan": "ro",
+    "sinhalese": "si",
+    "castilian": "es",
+    "mandarin": "zh",
+    "bangla": "bn",
+    "farsi": "fa",
+    "filipino": "tl",
+}
+_BY_NAME = {name.casefold(): code for code, name in LANGUAGES.items()} | _ALIASES
+
+# Codes of today's standard for which Whisper has another one, or that it writes as a relative.
+_WHISPER_CODES = {"jv": "jw", "cmn": "zh", "nb": "no", "fil": "tl"}
+
+
+def resolve(text: str) -> str | None:
+    """The code that Whisper uses for a language.
+
+    Args:
+        text: a code ("de", "deu", "pt-BR"), a name in English or in the language itself ("German", "Deutsch"), in
+            any case, or "auto".
+
+    Returns:
+        One of `LANGUAGES`, or None for "auto".
+
+    Raises:
+        UsageError: Whisper does not know the language; the text names similar ones.
+    """
+    key = " ".join(text.casefold().replace("_", "-").split())
+    if key == AUTO:
+        return None
+    code = key if key in LANGUAGES else _BY_NAME.get(key) or _from_standard(key)
+    if code is None:
+        raise UsageError(f"Whisper knows no language {text!r}{_suggestion(key)}")
+    return code
+
+
+def name(code: str) -> str:
+    """The English name of one of Whisper's codes.
+
+    Raises:
+        UsageError: not one of `LANGUAGES`.
+    """
+    if code not in LANGUAGES:
+        raise UsageError(f"Whisper has no language code {code!r}{_suggestion(code)}")
+    return LANGUAGES[code]
+
+
+def _from_standard(key: str) -> str | None:
+    for parse in (langcodes.Language.get, langcodes.find):
+        try:
+            language = parse(key).language
+        except (LookupError, ValueError):
+            continue
+        code = _WHISPER_CODES.get(language or "", language)
+        if code in LANGUAGES:
+            return code
+    return None
+
+
+def _suggestion(key: str) -> str:
+    close = difflib.get_close_matches(key, [*_BY_NAME, *LANGUAGES], n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

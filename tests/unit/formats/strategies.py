@@ -1,0 +1,79 @@
+"""Random transcripts, as odd as a model could make them."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from triscribe.types import AudioInfo, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
+
+patient = settings(deadline=None)
+
+ODD_CHARACTERS = "aZé\u0301你。ｱ𝄞🙂->&<{\t\n\r\x00\x1b\u2028\u3000\u200b\ud800 "
+
+words_text = st.one_of(
+    st.sampled_from(
+        ["Hello", "there.", "well,", "a", "I", "-->", "<b>", "&amp;", "你好", "。", "Wörter", "no?", "12", "x" * 60]
+    ),
+    st.text(st.sampled_from(ODD_CHARACTERS), max_size=12),
+)
+speakers = st.sampled_from([None, "SPEAKER_00", "SPEAKER_01", "Ann & <Bob>"])
+times = st.floats(0, 100, allow_nan=False)
+probabilities = st.floats(0, 1)
+
+
+@st.composite
+def spans(draw):
+    start, length = draw(times), draw(st.floats(0, 20))
+    return start, start + length
+
+
+@st.composite
+def segments(draw):
+    start, end = draw(spans())
+    words = []
+    if draw(st.booleans()):
+        for text in draw(st.lists(words_text, max_size=15)):
+            word_start, word_end = draw(spans())
+            timing = draw(st.sampled_from(["aligned", "attention", "interpolated"]))
+            words.append(Word(text, word_start, word_end, draw(probabilities), timing, draw(speakers)))
+        text = " ".join(word.word for word in words)
+    else:
+        text = " ".join(draw(st.lists(words_text, max_size=25)))
+    logprob = draw(st.sampled_from([-0.3, -1.5, float("-inf")]))
+    return Segment(start, end, text, "en", logprob, draw(probabilities), 1.4, 0.0, tuple(words), draw(speakers))
+
+
+@st.composite
+def transcripts(draw):
+    pairs = st.lists(spans(), max_size=2)
+    turns = [SpeakerTurn(start, end, "SPEAKER_00") for start, end in draw(pairs)]
+    overlaps = [Overlap(start, end, ("SPEAKER_00", "SPEAKER_01")) for start, end in draw(pairs)]
+    notices = [Notice("truncated_audio", "cut off", draw(st.none() | times)) for _ in range(draw(st.integers(0, 2)))]
+    return Transcript(
+        audio=AudioInfo(draw(st.sampled_from(["a.wav", "-", "stray\udcff.wav"])), draw(times)),
+        language="en",
+        language_probability=draw(probabilities),
+        model="base",
+        task="transcribe",
+        segments=tuple(draw(st.lists(segments(), max_size=4))),
+        speakers=("SPEAKER_00", "SPEAKER_01"),
+        turns=tuple(turns),
+        overlaps=tuple(overlaps),
+        warnings=tuple(notices),
+    )
+
+
+def transcript(*segments, duration=60.0):
+    return Transcript(AudioInfo("talk.wav", duration), "en", 0.98, "base", "transcribe", segments)
+
+
+def segment(text, start, end, *, speaker=None, timed=False):
+    """A segment; with `timed`, its words share the time out evenly."""
+    words: tuple[Word, ...] = ()
+    if timed:
+        parts = text.split()
+        step = (end - start) / len(parts)
+        words = tuple(
+            Word(part, start + i * step, start + (i + 1) * step, 0.9, "aligned", speaker)
+            for i, part in enumerate(parts)
+        )
+    return Segment(start, end, text, "en", -0.2, 0.01, 1.2, 0.0, words, speaker)

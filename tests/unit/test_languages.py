@@ -1,0 +1,58 @@
+import pytest
+
+from triscribe.errors import UsageError
+from triscribe.languages import LANGUAGES, name, resolve
+
+
+def test_every_code_and_every_name_is_known():
+    assert len(LANGUAGES) == 100
+    for code, english in LANGUAGES.items():
+        assert resolve(code) == resolve(english.upper()) == code
+        assert name(code) == english
+
+
+def test_the_codes_are_those_of_the_tokenizer():
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    assert set(LANGUAGES) == set(_LANGUAGE_CODES)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Chinese", "zh"),
+        ("cantonese", "yue"),
+        ("Mandarin", "zh"),
+        ("castilian", "es"),
+        ("Flemish", "nl"),
+        ("haitian", "ht"),
+        ("  Haitian  Creole ", "ht"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("pt-BR", "pt"),
+        ("pt_br", "pt"),
+        ("iw", "he"),
+        ("jv", "jw"),
+        ("nb", "no"),
+        ("Deutsch", "de"),
+        ("Français", "fr"),
+        ("中文", "zh"),
+        ("auto", None),
+        ("AUTO", None),
+    ],
+)
+def test_what_people_type(text, code):
+    assert resolve(text) == code
+
+
+@pytest.mark.parametrize("text", ["klingon", "", "xx", "1", "xyzzy german"])
+def test_unknown(text):
+    with pytest.raises(UsageError, match="knows no language"):
+        resolve(text)
+
+
+def test_a_slip_gets_a_suggestion():
+    with pytest.raises(UsageError, match="did you mean german"):
+        resolve("Germn")
+    with pytest.raises(UsageError):
+        name("German")

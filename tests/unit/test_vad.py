@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from faster_whisper.vad import get_vad_model
+
+from triscribe import vad
+from triscribe.errors import UsageError
+from triscribe.types import SAMPLE_RATE, Span
+from triscribe.vad import VadOptions, speech_probabilities, speech_spans
+
+
+def voice_like(seconds, seed=0):
+    """A buzz with formants and syllables: Silero takes it for speech in places, which is enough to test on."""
+    time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * time)
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    buzz = sum(np.sin(k * phase) / k for k in range(1, 30))
+    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * time)
+    noise = np.random.default_rng(seed).standard_normal(len(time)) * 0.005
+    return (0.1 * buzz * syllables + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("length", [1, 511, 512, 513, 5 * SAMPLE_RATE + 100, 9 * SAMPLE_RATE])
+def test_blocks_change_nothing(length, monkeypatch):
+    monkeypatch.setattr(vad, "_BLOCK_WINDOWS", 50)
+    samples = voice_like(10)[:length]
+    # One more window: faster-whisper overwrites the end of the last one with zeros.
+    whole = get_vad_model()(np.pad(samples, (0, -length % 512 + 512))).ravel()[:-1]
+    np.testing.assert_allclose(speech_probabilities(samples), whole, atol=1e-5)
+
+
+def test_no_samples_no_speech():
+    assert speech_spans(np.zeros(0, dtype=np.float32)) == []
+    assert len(speech_probabilities(np.zeros(0, dtype=np.float32))) == 0
+
+
+@pytest.mark.parametrize("level", [0.0, 0.02])
+def test_silence_and_noise_are_not_speech(level):
+    noise = np.random.default_rng(1).standard_normal(20 * SAMPLE_RATE).astype(np.float32) * np.float32(level)
+    assert speech_spans(noise) == []
+
+
+def spans_of(probabilities, monkeypatch, length=None, **options):
+    monkeypatch.setattr(vad, "speech_probabilities", lambda _samples: np.array(probabilities, dtype=np.float32))
+    samples = np.zeros(len(probabilities) * 512 if length is None else length, dtype=np.float32)
+    return speech_spans(samples, VadOptions(**{"threshold": 0.5, "pad_s": 0.0, "min_silence_s": 0.096} | options))
+
+
+def test_speech_starts_high_and_ends_low(monkeypatch):
+    found = spans_of([0, 0.4, 0.6, 0.4, 0.4, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1], monkeypatch)
+    assert found == [Span(2 * 512, 5 * 512)]
+
+
+def test_short_pauses_belong_to_the_speech(monkeypatch):
+    assert spans_of([0.9, 0, 0, 0.9, 0, 0, 0, 0.9], monkeypatch) == [Span(0, 4 * 512), Span(7 * 512, 8 * 512)]
+
+
+def test_short_speech_can_be_dropped(monkeypatch):
+    probabilities = [0.9, 0, 0, 0, 0.9, 0.9, 0.9]
+    assert spans_of(probabilities, monkeypatch, min_speech_s=0.09) == [Span(4 * 512, 7 * 512)]
+
+
+def test_padding_meets_in_the_middle_and_stays_in_the_file(monkeypatch):
+    probabilities = [0.9, 0, 0, 0, 0, 0.9]
+    assert spans_of(probabilities, monkeypatch, length=5 * 512 + 10, pad_s=1.0) == [
+        Span(0, 3 * 512),
+        Span(3 * 512, 5 * 512 + 10),
+    ]
+
+
+@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 0.3, "end_threshold": 0.4}, {"pad_s": -1}])
+def test_options_that_contradict_each_other(options):
+    with pytest.raises(UsageError):
+        VadOptions(**options)
