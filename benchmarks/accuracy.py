@@ -94,7 +94,8 @@ def main() -> None:
         minutes = len(joined.samples) / SAMPLE_RATE / 60
         console.print(f"Joined English, {minutes:.1f} min: share of reference words found: faster-whisper sequential")
         console.print(
-            f"{100 * found[0]:.2f} %, Triscribe {100 * found[1]:.2f} %; WER {100 * error[0]:.2f} and {100 * error[1]:.2f} %."
+            f"{100 * found[0]:.2f} %, Triscribe {100 * found[1]:.2f} %; "
+            f"WER {100 * error[0]:.2f} and {100 * error[1]:.2f} %."
         )
     console.print(f"Wall time, with loading: faster-whisper {theirs_s:.0f} s, Triscribe {ours_s:.0f} s.")
     if arguments.show:
@@ -169,7 +170,7 @@ def scorer(language: str) -> Callable[[Sequence[str], Sequence[str]], float]:
 def recall(reference: str, hypothesis: str) -> float:
     """Share of reference words that the hypothesis has in its place."""
     result = jiwer.process_words(*(" ".join(units_of("en", text)) for text in (reference, hypothesis)))
-    return result.hits / (result.hits + result.substitutions + result.deletions)
+    return float(result.hits / (result.hits + result.substitutions + result.deletions))
 
 
 def show(console: Console, recordings: Sequence[Recording], theirs: Sequence[str], ours: Sequence[str]) -> None:

@@ -2,12 +2,14 @@
 
 TriscribeError
 ├── AudioError              the media cannot be decoded or holds no audio
+│   └── AudioTooLongError   it is longer than the caller allowed
 ├── UsageError              the caller asked for something that contradicts itself
 ├── ModelError              weights: unknown, not cached, corrupt, licence not accepted, fetch failed
 ├── ServingError            the embedded Triton cannot be started or kept alive
 ├── DiarizationError        the diarizer cannot be started, died twice or refused the audio
 └── ServerError             the server answered with an error; `code` is the gRPC code name
     ├── InvalidArgumentError, NotFoundError, FailedPreconditionError    do not retry
+    ├── UnauthenticatedError                                           the same; only the gateway asks for tokens
     ├── ResourceExhaustedError, UnavailableError                       retried with backoff
     └── DeadlineExceededError, CancelledError, InternalError
 """
@@ -23,6 +25,10 @@ class TriscribeError(Exception):
 
 class AudioError(TriscribeError):
     """The media cannot be decoded, or holds no audio."""
+
+
+class AudioTooLongError(AudioError):
+    """The audio is longer than the caller allowed."""
 
 
 class UsageError(TriscribeError):
@@ -76,6 +82,12 @@ class FailedPreconditionError(ServerError):
     code = "FAILED_PRECONDITION"
 
 
+class UnauthenticatedError(ServerError):
+    """The token is missing or wrong."""
+
+    code = "UNAUTHENTICATED"
+
+
 class ResourceExhaustedError(ServerError):
     """The queue is full, or the request too large."""
 
@@ -112,6 +124,7 @@ SERVER_ERRORS: dict[str, type[ServerError]] = {
         InvalidArgumentError,
         NotFoundError,
         FailedPreconditionError,
+        UnauthenticatedError,
         ResourceExhaustedError,
         UnavailableError,
         DeadlineExceededError,

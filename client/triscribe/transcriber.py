@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from triscribe import audio, chunking, languages, vad
+from triscribe import audio, background, chunking, languages, vad
 from triscribe.audio import Decoded
 from triscribe.chunking import ChunkingOptions
+from triscribe.diarization import Diarization, DiarizationOptions, Diarizer
+from triscribe.errors import DiarizationError
+from triscribe.speakers import assign
 from triscribe.triton import RetryPolicy, TritonConnection
 from triscribe.types import (
     SAMPLE_RATE,
@@ -27,6 +30,12 @@ from triscribe.vad import VadOptions
 
 Progress = Callable[[float, float], None]
 """Called with (audio seconds done, audio seconds in all); the first never falls."""
+
+SegmentSink = Callable[[Sequence[Segment]], None]
+"""Called with segments that will not change, in order and in the file's seconds, as soon as they are known."""
+
+DIARIZATION_FAILED = "diarization_failed"
+"""Code of the warning that stands in for the speakers."""
 
 PROBED_CHUNKS = 3
 """Chunks that decide on the language of a file."""
@@ -113,7 +122,7 @@ class Transcriber:
 
     def transcribe(self, source: str | Path | bytes | BinaryIO, *, progress: Progress | None = None) -> Transcript:
         """`transcribe_async` for callers without an event loop."""
-        return asyncio.run(self.transcribe_async(source, progress=progress))
+        return background.run(self.transcribe_async(source, progress=progress))
 
     async def transcribe_async(
         self, source: str | Path | bytes | BinaryIO, *, progress: Progress | None = None
@@ -132,19 +141,38 @@ class Transcriber:
             return await self.transcribe_in(session, source, progress=progress)
 
     async def transcribe_in(
-        self, session: Session, source: str | Path | bytes | BinaryIO, *, progress: Progress | None = None
+        self,
+        session: Session,
+        source: str | Path | bytes | BinaryIO,
+        *,
+        progress: Progress | None = None,
+        speakers: Speakers | None = None,
     ) -> Transcript:
-        """The same within a session that is shared with other files."""
+        """The same within a session that is shared with other files, with names for the speakers if wanted.
+
+        Speakers are found while the text is. When that fails the transcript comes without them, and with the
+        warning `diarization_failed`.
+        """
         decoded = await asyncio.to_thread(audio.decode, source)
         path = "-" if not isinstance(source, str | Path) else str(source)
-        return await self.transcribe_decoded(session, decoded, path=path, progress=progress)
+        text = partial(self.transcribe_decoded, session, decoded, path=path, progress=progress)
+        if speakers is None:
+            return await text()
+        transcript, found = await _all([text, partial(speakers.find, decoded)])
+        return with_speakers(transcript, found)
 
     async def transcribe_decoded(
-        self, session: Session, decoded: Decoded, *, path: str, progress: Progress | None = None
+        self,
+        session: Session,
+        decoded: Decoded,
+        *,
+        path: str,
+        progress: Progress | None = None,
+        final: SegmentSink | None = None,
     ) -> Transcript:
-        """The same for audio that was decoded already, as the diarizer needs it too."""
+        """The same for audio that was decoded already; `final` gets the segments as soon as they are known."""
         prepared = await asyncio.to_thread(self._prepare, decoded, path)
-        results, language, probability = await self._fan_out(session, prepared, progress)
+        results, language, probability = await self._fan_out(session, prepared, progress, final)
         return stitch(
             prepared.info,
             prepared.chunks,
@@ -168,7 +196,7 @@ class Transcriber:
         return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), chunks, decoded.notices)
 
     async def _fan_out(
-        self, session: Session, prepared: _Prepared, progress: Progress | None
+        self, session: Session, prepared: _Prepared, progress: Progress | None, final: SegmentSink | None
     ) -> tuple[list[ChunkResult], str | None, float]:
         chunks = prepared.chunks
         language, probability = self._language, 1.0 if self._language else 0.0
@@ -176,6 +204,7 @@ class Transcriber:
             language, probability = await self._probe(session, chunks)
         request = self._options.request(language=language, priority="bulk" if len(chunks) > 1 else "interactive")
         done_s = 0.0
+        in_order = _InOrder(final)
 
         async def one(chunk: Chunk) -> ChunkResult:
             nonlocal done_s
@@ -184,6 +213,7 @@ class Transcriber:
             done_s = done_s + chunk.duration
             if progress:
                 progress(done_s, total_s)
+            in_order.add(chunk, result)
             return result
 
         total_s = sum(chunk.duration for chunk in chunks)
@@ -213,6 +243,35 @@ class Transcriber:
         return best, mean[best]
 
 
+@dataclass(frozen=True)
+class Speakers:
+    """Who finds the speakers, and what is known about them."""
+
+    diarizer: Diarizer
+    options: DiarizationOptions
+
+    async def find(self, decoded: Decoded) -> Diarization | DiarizationError:
+        """The turns, or why there are none: the text is worth having without them."""
+        try:
+            return await self.diarizer.diarize(decoded.samples, self.options)
+        except DiarizationError as error:
+            return error
+
+
+def with_speakers(transcript: Transcript, diarization: Diarization | DiarizationError) -> Transcript:
+    """The transcript with a speaker for every word, or with a warning in their place."""
+    if isinstance(diarization, DiarizationError):
+        notice = Notice(DIARIZATION_FAILED, f"no speakers: {diarization}")
+        return replace(transcript, warnings=(*transcript.warnings, notice))
+    return replace(
+        transcript,
+        segments=assign(transcript.segments, diarization),
+        speakers=diarization.speakers,
+        turns=diarization.turns,
+        overlaps=diarization.overlaps,
+    )
+
+
 class Session:
     """A connection and the bound on what is in flight over it; shared by the files of one call."""
 
@@ -225,6 +284,23 @@ class Session:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.connection.__aexit__(None, None, None)
+
+
+class _InOrder:
+    """Passes the segments of chunks on as soon as those of all earlier chunks are there."""
+
+    def __init__(self, sink: SegmentSink | None) -> None:
+        self._sink = sink
+        self._early: dict[int, tuple[Chunk, ChunkResult]] = {}
+        self._next = 0
+
+    def add(self, chunk: Chunk, result: ChunkResult) -> None:
+        if self._sink is None:
+            return
+        self._early[chunk.index] = (chunk, result)
+        while ready := self._early.pop(self._next, None):
+            self._next += 1
+            self._sink([_moved(segment, ready[0].start) for segment in ready[1].segments])
 
 
 async def _all(calls: Any) -> list[Any]:

@@ -56,6 +56,19 @@ class RetryPolicy:
     longest_wait_s: float = 10.0
 
 
+@dataclass(frozen=True)
+class Served:
+    """What the server offers.
+
+    Attributes:
+        tasks: name of each checkpoint → its tasks; the first is the default.
+        aligner_languages: codes whose words are timed by forced alignment.
+    """
+
+    tasks: Mapping[str, tuple[str, ...]]
+    aligner_languages: tuple[str, ...]
+
+
 class TritonConnection:
     """A channel to one Triton (or a balancer in front of several). Belongs to one event loop."""
 
@@ -90,6 +103,31 @@ class TritonConnection:
         ok = await self._patiently(lambda: self._infer(samples, request, timeout_s))
         languages: dict[str, float] = ok["languages"]
         return languages
+
+    async def served(self, *, timeout_s: float) -> Served:
+        """What the server offers.
+
+        Raises:
+            ServerError: it does not answer, or is not a server of ours.
+        """
+        answer = await self._control(self._client.get_model_config(MODEL, client_timeout=timeout_s))
+        parameters = answer.config.parameters
+        models = json.loads(parameters["models"].string_value)
+        return Served(
+            {name: tuple(facts["tasks"]) for name, facts in models.items()},
+            tuple(filter(None, parameters["aligner_languages"].string_value.split(","))),
+        )
+
+    async def successes(self, model: str, *, timeout_s: float) -> int:
+        """Requests that a Triton model has answered since it was loaded; shows life without asking for work."""
+        answer = await self._control(self._client.get_inference_statistics(model, client_timeout=timeout_s))
+        return int(answer.model_stats[0].inference_stats.success.count)
+
+    async def _control(self, call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except InferenceServerException as error:
+            raise map_error(error, self._server) from error
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         async for attempt in AsyncRetrying(

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from triscribe import languages
-from triscribe.errors import TriscribeError, UsageError
-from triscribe.formats import WRITERS, atomic_write
+from triscribe.cli.job import STDIN, Job, Output
+from triscribe.diarization import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.errors import DiarizationError, UsageError
+from triscribe.formats import WRITERS
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.embedded import DEFAULT_MODEL
-from triscribe.transcriber import Session, TranscribeOptions, Transcriber
-from triscribe.types import Task, Transcript
+from triscribe.transcriber import Speakers, TranscribeOptions, Transcriber
+from triscribe.types import Task
 from triscribe.vad import VadOptions
-
-STDIN = "-"
-FILES_AT_ONCE = 4
-"""Files that are decoded and in flight together; enough to keep the server busy between two of them."""
-
-
-@dataclass(frozen=True)
-class _Output:
-    formats: tuple[str, ...]
-    folder: Path | None
 
 
 def transcribe(
@@ -50,6 +38,17 @@ def transcribe(
     beam_size: Annotated[int | None, typer.Option(help="Hypotheses followed at once.", min=1, max=16)] = None,
     vad: Annotated[bool, typer.Option(help="Find speech first, and transcribe only that.")] = True,
     word_timestamps: Annotated[bool, typer.Option(help="A time for every word.")] = True,
+    diarize: Annotated[bool, typer.Option(help="Name the speakers.")] = False,
+    diarize_optional: Annotated[
+        bool, typer.Option("--diarize-optional", help="Exit 0 even when the speakers cannot be found.")
+    ] = False,
+    diarizer: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a running diarizer. Default: start one for this call.")
+    ] = None,
+    diarization_pipeline: Annotated[str, typer.Option(help="default, community-1 or 3.1.")] = "default",
+    num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.", min=1)] = None,
+    min_speakers: Annotated[int | None, typer.Option(help="Fewest speakers.", min=1)] = None,
+    max_speakers: Annotated[int | None, typer.Option(help="Most speakers.", min=1)] = None,
     formats: Annotated[str, typer.Option("--format", help=f"Comma-separated: {', '.join(WRITERS)}.")] = "txt",
     output_dir: Annotated[Path | None, typer.Option(help="Write files here instead of printing.")] = None,
 ) -> None:
@@ -68,10 +67,25 @@ def transcribe(
         beam_size=beam_size,
         voice_detection=VadOptions() if vad else None,
     )
-    with _server(server, model or DEFAULT_MODEL) as address:
-        failed = asyncio.run(_transcribe_all(files, Transcriber(address, options), address, output))
+    wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, pipeline=diarization_pipeline)
+    with ExitStack() as stack:
+        speakers = Speakers(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
+        address = stack.enter_context(_server(server, model or DEFAULT_MODEL))
+        job = Job(Transcriber(address, options), address, output, speakers, must_have_speakers=not diarize_optional)
+        failed = asyncio.run(job.run(files))
     if failed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _diarizer(address: str | None) -> Iterator[Diarizer]:
+    diarizer = Diarizer(DiarizerSettings(address=address))
+    with suppress(DiarizationError):  # raised again by every job, after its text was delivered
+        diarizer.__enter__()
+    try:
+        yield diarizer
+    finally:
+        diarizer.close()
 
 
 @contextmanager
@@ -85,7 +99,7 @@ def _server(address: str | None, model: str) -> Iterator[str]:
         yield embedded.url
 
 
-def _check_output(files: Sequence[str], formats: str, folder: Path | None) -> _Output:
+def _check_output(files: Sequence[str], formats: str, folder: Path | None) -> Output:
     names = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
     unknown = [name for name in names if name not in WRITERS]
     if unknown or not names:
@@ -96,71 +110,4 @@ def _check_output(files: Sequence[str], formats: str, folder: Path | None) -> _O
         raise UsageError(f"several files as {names[0]} need --output-dir")
     if files.count(STDIN) > 1:
         raise UsageError("standard input can be read only once")
-    return _Output(names, folder)
-
-
-async def _transcribe_all(files: Sequence[str], transcriber: Transcriber, address: str, output: _Output) -> int:
-    """Transcribe every file, several at once, and deliver in the order given; returns how many failed."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    at_once = asyncio.Semaphore(FILES_AT_ONCE)
-    targets = _targets(files)
-    failed = 0
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-        async with Session(address) as session:
-
-            async def one(file: str) -> Transcript:
-                async with at_once:
-                    bar = bars.add_task(Path(file).name, total=None)
-                    source = sys.stdin.buffer if file == STDIN else Path(file)
-                    return await transcriber.transcribe_in(session, source, progress=_mover(bars, bar))
-
-            tasks = [asyncio.create_task(one(file)) for file in files]
-            for file, task in zip(files, tasks, strict=True):
-                try:
-                    transcript = await task
-                    _deliver(transcript, targets[file], output, headed=len(files) > 1)
-                except (TriscribeError, OSError) as error:
-                    failed += 1
-                    console.print(f"{file}: {error}", markup=False, highlight=False, soft_wrap=True)
-                else:
-                    for notice in transcript.warnings:
-                        where = "" if notice.start is None else f" at {notice.start:.1f} s"
-                        console.print(
-                            f"{file}: {notice.message}{where}",
-                            markup=False,
-                            highlight=False,
-                            soft_wrap=True,
-                            style="dim",
-                        )
-    return failed
-
-
-def _mover(bars: Progress, bar: TaskID) -> Callable[[float, float], None]:
-    def move(done_s: float, total_s: float) -> None:
-        bars.update(bar, completed=done_s, total=total_s)
-
-    return move
-
-
-def _targets(files: Sequence[str]) -> dict[str, str]:
-    """Base names of the outputs: the stem, or the full name where two inputs share a stem."""
-    stems = Counter("stdin" if file == STDIN else Path(file).stem for file in dict.fromkeys(files))
-    return {
-        file: "stdin" if file == STDIN else Path(file).stem if stems[Path(file).stem] == 1 else Path(file).name
-        for file in files
-    }
-
-
-def _deliver(transcript: Transcript, name: str, output: _Output, *, headed: bool) -> None:
-    if output.folder is None:
-        rendered = WRITERS[output.formats[0]].render(transcript)
-        header = f"==> {transcript.audio.path} <==\n".encode() if headed else b""
-        data = rendered if isinstance(rendered, bytes) else rendered.encode()
-        sys.stdout.buffer.write(header + data)
-        sys.stdout.buffer.flush()
-        return
-    output.folder.mkdir(parents=True, exist_ok=True)
-    for format_name in output.formats:
-        writer = WRITERS[format_name]
-        atomic_write(output.folder / f"{name}.{writer.extension}", writer.render(transcript))
+    return Output(names, folder)

@@ -117,6 +117,7 @@ class Model(_Record):
     license: str = Field(min_length=1)
     commercial: bool
     languages: Sequence[str] = ()
+    tasks: Sequence[Literal["transcribe", "translate"]] = ("transcribe", "translate")
     source: Source
     files: Sequence[File] = ()
     trees: Sequence[RelativePath] = ()

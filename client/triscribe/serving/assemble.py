@@ -26,7 +26,13 @@ class ServedModel:
 
     name: str
     path: Path
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] = ("transcribe", "translate")
+    languages: tuple[str, ...] = ()
+    """Languages it is good for; empty means all that its vocabulary has."""
+
+    def facts(self) -> dict[str, object]:
+        """What `transcribe` needs to know of it."""
+        return {"path": str(self.path), "tasks": self.tasks, "languages": self.languages}
 
 
 def source_repository() -> Path:
@@ -68,7 +74,7 @@ def assemble(
     }
     _set(
         config,
-        models=json.dumps({model.name: {"path": str(model.path), "tasks": model.tasks} for model in models}),
+        models=json.dumps({model.name: model.facts() for model in models}),
         aligner_languages=",".join(languages),
         settings=json.dumps({"limits": limits}),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -100,5 +99,7 @@ class EmbeddedTriton:
 
     def _served(self, name: str) -> ServedModel:
         path = self._store.resolve(name)
-        tasks = ("transcribe",) if "turbo" in path.name or "turbo" in name else ("transcribe", "translate")
-        return ServedModel(path.name if os.sep in name else name, path, tasks)
+        if name not in self._store.manifest:
+            return ServedModel(path.name, path)
+        entry = self._store.manifest.get(name)
+        return ServedModel(name, path, tuple(entry.tasks), tuple(entry.languages))

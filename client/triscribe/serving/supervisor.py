@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -127,43 +126,55 @@ class Supervisor:
                 raise process.failure(f"Triton was not ready within {self._watch.ready_deadline_s:.0f} s.")
             if self._stop.wait(0.1):
                 raise ServingError("Triton was stopped while it started.")
-        self._canary.sing(timeout_s=max(5.0, deadline - time.monotonic()))
+        try:
+            self._canary.sing(timeout_s=max(5.0, deadline - time.monotonic()))
+        except (ServingError, TimeoutError) as error:
+            raise process.failure(f"Triton is up, but its first answer failed: {error}.") from error
         self._expected_stubs = process.stubs()
 
     def _guard(self) -> None:
         """Watch until told to stop, restarting what died."""
         started, in_a_row = time.monotonic(), 0
-        while not self._stop.is_set():
-            reason = self._watch_until_sick()
-            if reason is None:
-                return
+        while (reason := self._watch_until_sick()) is not None:
             if time.monotonic() - started > self._watch.stable_s:
                 in_a_row = 0
-            in_a_row += 1
-            if in_a_row > self._watch.max_restarts:
-                raise self._dead(f"Triton died {in_a_row} times in a row ({reason}).")
+            in_a_row += self._restart(reason, self._watch.max_restarts - in_a_row)
+            started = time.monotonic()
+
+    def _restart(self, reason: str, attempts: int) -> int:
+        """Restart until it serves again; returns how many attempts that took.
+
+        Raises:
+            ServingError: all attempts failed, or it was stopped meanwhile.
+        """
+        for attempt in range(1, attempts + 1):
             logger.warning("restarting Triton: %s", reason)
             self._set(State.RESTARTING)
             if self._process:
                 self._process.stop(timeout_s=2.0)
             self.restarts += 1
-            self._launch()
-            started = time.monotonic()
-            self._set(State.SERVING)
-            logger.warning("Triton is serving again")
+            try:
+                self._launch()
+            except ServingError as error:
+                if self._stop.is_set():
+                    raise
+                reason = str(error)
+            else:
+                self._set(State.SERVING)
+                logger.warning("Triton is serving again")
+                return attempt
+        raise self._dead(f"Triton died {self._watch.max_restarts + 1} times in a row ({reason}).")
 
     def _dead(self, why: str) -> ServingError:
         return self._process.failure(why) if self._process else ServingError(why)
 
     def _watch_until_sick(self) -> str | None:
         """Why the server must be restarted, or None when we were told to stop."""
-        checks: list[Callable[[], str | None]] = [self._missing_process]
         next_canary = time.monotonic() + self._watch.canary_interval_s
         silent = 0
         while not self._stop.wait(self._watch.poll_interval_s):
-            for check in checks:
-                if reason := check():
-                    return reason
+            if reason := self._missing_process():
+                return reason
             if time.monotonic() < next_canary:
                 continue
             try:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
-from triscribe_tensors import read, read_result, write, write_result
 
+from triscribe_tensors import read, read_result, write, write_result
 from triscribe_transcribe.errors import PipelineError
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.service import Request, Service, Settings
@@ -21,18 +21,29 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Read the parameters of config.pbtxt and the tokenizers of the served checkpoints."""
         parameters = {k: v["string_value"] for k, v in json.loads(args["model_config"])["parameters"].items()}
-        family = pb_utils.MetricFamily(
-            name="triscribe_chunk_retries_total",
-            description="Decodings that failed a quality gate and were tried again",
-            kind=pb_utils.MetricFamily.COUNTER,
-        )
-        self._retries = {verdict: family.Metric(labels={"reason": verdict.value}) for verdict in Verdict}
+        # Kept: a family leaves /metrics when it is collected.
+        self._families = [
+            pb_utils.MetricFamily(
+                name="triscribe_chunk_retries_total",
+                description="Decodings that failed a quality gate and were tried again",
+                kind=pb_utils.MetricFamily.COUNTER,
+            ),
+            # Triton's own pending count is wrong for a pipeline with a decoupled step (server#6494).
+            pb_utils.MetricFamily(
+                name="triscribe_waiting_audio_seconds",
+                description="Encoder context waiting in the queues, in seconds of audio",
+                kind=pb_utils.MetricFamily.GAUGE,
+            ),
+        ]
+        self._retries = {verdict: self._families[0].Metric(labels={"reason": verdict.value}) for verdict in Verdict}
+        self._waiting = self._families[1].Metric(labels={})
         self._service = Service(
             models=json.loads(parameters["models"]),
             aligner_languages=frozenset(filter(None, parameters["aligner_languages"].split(","))),
             settings=Settings.model_validate_json(parameters["settings"]),
             call=_call,
             on_retry=lambda verdict: self._retries[verdict].increment(1),
+            on_queue=self._waiting.set,
         )
 
     async def execute(self, requests: list[Any]) -> None:

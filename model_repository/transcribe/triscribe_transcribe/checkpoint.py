@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tokenizers
-from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 PROMPT_TOKENS = 223
 """Room for earlier text: half of Whisper's 448 tokens, less the marker (openai/whisper decoding.py)."""
@@ -32,11 +33,12 @@ class Checkpoint:
     n_mels: int
     multilingual: bool
     tasks: tuple[str, ...]
+    languages: tuple[str, ...]
     tokenizer: tokenizers.Tokenizer
 
     @classmethod
-    def read(cls, name: str, path: Path, tasks: tuple[str, ...]) -> Checkpoint:
-        """Read the small files of a checkpoint folder."""
+    def read(cls, name: str, path: Path, *, tasks: Sequence[str], languages: Sequence[str] = ()) -> Checkpoint:
+        """Read the small files of a checkpoint folder; no `languages` means all that its vocabulary has."""
         tokenizer = tokenizers.Tokenizer.from_file(str(path / "tokenizer.json"))
         preprocessor = path / "preprocessor_config.json"
         if preprocessor.exists():
@@ -45,7 +47,9 @@ class Checkpoint:
             # large-v3 brought Cantonese and 128 mel bins together.
             n_mels = 128 if tokenizer.token_to_id("<|yue|>") is not None else 80
         multilingual = tokenizer.token_to_id("<|endoftext|>") != _ENGLISH_ONLY_EOT
-        return cls(name, n_mels, multilingual, tasks, tokenizer)
+        if not languages:
+            languages = [code for code in _LANGUAGE_CODES if tokenizer.token_to_id(f"<|{code}|>") is not None]
+        return cls(name, n_mels, multilingual, tuple(tasks), tuple(languages if multilingual else ["en"]), tokenizer)
 
     def text_tokenizer(self, language: str) -> Tokenizer:
         """faster-whisper's tokenizer for a language."""
@@ -53,7 +57,12 @@ class Checkpoint:
 
     def prompt(self, initial_prompt: str | None, hotwords: str | None) -> Prompt:
         """Hotwords first, then the end of the earlier text: what is nearest to the speech matters most."""
-        encode = self.text_tokenizer("en").encode
+        tokenizer = self.text_tokenizer("en")
+
+        def encode(words: str) -> list[int]:
+            # A prompt that spells <|endoftext|> must not become that token.
+            return [token for token in tokenizer.encode(words) if token < tokenizer.eot]
+
         tokens: list[int] = []
         dropped: list[str] = []
         for term in (part.strip() for part in (hotwords or "").split(",")):

@@ -37,11 +37,9 @@ def check_audio(audio: NDArray[Any], field: str) -> NDArray[np.float32]:
     if len(audio) > MAX_AUDIO_S * SAMPLE_RATE:
         seconds = len(audio) / SAMPLE_RATE
         raise PipelineError("INVALID_ARGUMENT", f"{field} is {seconds:.1f} s long, at most 30 s fit", field)
-    samples: NDArray[np.float32] = (
-        (
-        audio.astype(np.float32) / 32768 if audio.dtype == np.int16 else audio.astype(np.float32, copy=False)
-    )
-    )
+    samples = audio.astype(np.float32, copy=False)
+    if audio.dtype == np.int16:
+        samples = samples / np.float32(32768)
     if not np.isfinite(samples).all():
         raise PipelineError("INVALID_ARGUMENT", f"{field} holds samples that are not finite numbers", field)
     return np.clip(samples, -1.0, 1.0)

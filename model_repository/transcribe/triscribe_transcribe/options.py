@@ -17,7 +17,7 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 class Options(BaseModel):
     """The OPTIONS tensor. Unknown fields are refused: a misspelt option must not be ignored in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str | None = None
     language: str | None = None

@@ -43,8 +43,10 @@ class _Job:
 class Scheduler:
     """Admits, orders and groups the calls to one whisper model. Belongs to one event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, on_change: Callable[[], None] = lambda: None) -> None:
+        """Start empty; `on_change` is told whenever `waiting_s` has changed."""
         self._limits = limits
+        self._on_change = on_change
         self._lanes: dict[Lane, deque[_Job]] = {"interactive": deque(), "bulk": deque()}
         self._running = 0
         self._waiting_s = 0.0
@@ -83,6 +85,7 @@ class Scheduler:
         job = _Job(group, cost_s, call, is_cancelled)
         self._lanes[lane].append(job)
         self._waiting_s += cost_s
+        self._on_change()
         # Let the callers that are ready at this moment join the group before it leaves.
         asyncio.get_running_loop().call_soon(self._pump)
         return await job.done
@@ -105,6 +108,7 @@ class Scheduler:
         for job in [job for job in waiting if job.is_cancelled()]:
             waiting.remove(job)
             self._waiting_s -= job.cost_s
+            self._on_change()
             if not job.done.done():
                 job.done.set_exception(PipelineError("CANCELLED", "the caller went away"))
 
@@ -120,6 +124,7 @@ class Scheduler:
                 total_s += job.cost_s
                 waiting.remove(job)
         self._waiting_s -= total_s
+        self._on_change()
         return taken
 
     async def _execute(self, jobs: list[_Job]) -> None:

@@ -61,11 +61,13 @@ class Service:
         settings: Settings,
         call: BlsCall,
         on_retry: Callable[[Verdict], None] = lambda verdict: None,
+        on_queue: Callable[[float], None] = lambda waiting_s: None,
     ) -> None:
         self._checkpoints = {
-            name: Checkpoint.read(name, Path(facts["path"]), tuple(facts["tasks"])) for name, facts in models.items()
+            name: Checkpoint.read(name, Path(facts["path"]), tasks=facts["tasks"], languages=facts["languages"])
+            for name, facts in models.items()
         }
-        self._schedulers = {name: Scheduler(settings.limits) for name in models}
+        self._schedulers = {name: Scheduler(settings.limits, lambda: on_queue(self.waiting_s)) for name in models}
         self._aligner_languages = aligner_languages
         self._settings = settings
         self._call = call
@@ -103,6 +105,14 @@ class Service:
         checkpoint = self._checkpoints[name]
         if options.task not in checkpoint.tasks:
             raise PipelineError("FAILED_PRECONDITION", f"model {name!r} cannot {options.task}", "OPTIONS.task")
+        if options.language is not None and options.language not in checkpoint.languages:
+            able = [other.name for other in self._checkpoints.values() if options.language in other.languages]
+            remedy = f"; {', '.join(able)} does" if able else ""
+            raise PipelineError(
+                "FAILED_PRECONDITION",
+                f"model {name!r} does not know {options.language!r}{remedy}",
+                "OPTIONS.language",
+            )
         return checkpoint
 
     def _pipeline(self, job: Job, is_cancelled: Callable[[], bool]) -> Pipeline:

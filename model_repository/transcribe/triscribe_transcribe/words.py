@@ -42,6 +42,9 @@ ABBREVIATIONS = frozenset(
     ]
 )
 
+UNSPACED = frozenset(["zh", "ja", "th", "lo", "my", "yue"])
+"""Languages that are written without spaces: faster-whisper splits their text at characters."""
+
 PAUSE_S = 1.0
 """A silence that ends a segment."""
 
@@ -75,7 +78,21 @@ def written_words(tokens: Sequence[int], tokenizer: Tokenizer) -> list[Piece]:
         pieces.append({"word": word, "tokens": ids, "first": position, "last": position + len(ids)})
         position += len(ids)
     merge_punctuations(pieces, PREPENDED, APPENDED)
-    return [Piece(piece["word"], piece["first"], piece["last"]) for piece in pieces if piece["word"].strip()]
+    written = [Piece(piece["word"], piece["first"], piece["last"]) for piece in pieces if piece["word"].strip()]
+    return written if tokenizer.language_code in UNSPACED else _unbroken(written)
+
+
+def _unbroken(pieces: Sequence[Piece]) -> list[Piece]:
+    """Join what was split inside a word, at its punctuation: 3.5%, state-of-the-art."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        if not joined or piece.text[0].isspace() or joined[-1].text[-1].isspace():
+            joined.append(piece)
+            continue
+        before = joined[-1]
+        is_spoken = "%" in piece.text or any(character.isalnum() for character in piece.text)
+        joined[-1] = Piece(before.text + piece.text, before.first, piece.last if is_spoken else before.last)
+    return joined
 
 
 def attention_words(
@@ -133,4 +150,5 @@ def cut_segments(words: Sequence[Word]) -> list[slice]:
         for index, word in enumerate(words)
         if index == 0 or ends_sentence(words[index - 1].word) or word.start - words[index - 1].end > PAUSE_S
     ]
-    return [slice(first, last) for first, last in zip(starts, [*starts[1:], len(words)], strict=True)]
+    ends = [*starts[1:], len(words)] if starts else []
+    return [slice(first, last) for first, last in zip(starts, ends, strict=True)]

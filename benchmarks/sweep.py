@@ -1,0 +1,107 @@
+"""What encoder context, chunk length and retries cost and bring: word error rate and speed over a grid of settings.
+
+    .venv/bin/python benchmarks/sweep.py [--data DIR] [--models base,tiny.en]
+
+Runs in one process without Triton (benchmarks/inprocess.py), on the English recordings one by one and joined.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accuracy import Recording, join, load, recall, scorer
+from inprocess import InProcess
+from rich.console import Console
+from rich.table import Table
+
+from triscribe import chunking, vad
+from triscribe.chunking import ChunkingOptions
+from triscribe.models import ModelStore
+from triscribe.types import SAMPLE_RATE, Chunk
+
+FULL = (30.0,)
+BUCKETS = (10.0, 15.0, 20.0, 25.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row: the encoder context, the chunk length aimed at, and further options of a request."""
+
+    name: str
+    buckets_s: tuple[float, ...] = BUCKETS
+    margin_s: float = 1.0
+    target_s: float = 30.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+SETTINGS = (
+    Setting("30 s always", FULL, 0.0),
+    Setting("floor 5", (5.0, 7.5, *BUCKETS)),
+    Setting("floor 10 (default)"),
+    Setting("floor 10, margin 0.5", margin_s=0.5),
+    Setting("floor 10, margin 2", margin_s=2.0),
+    Setting("floor 15", BUCKETS[1:]),
+    Setting("target 10", target_s=9.0),
+    Setting("target 15", target_s=14.0),
+    Setting("target 20", target_s=19.0),
+    Setting("target 25", target_s=24.0),
+    Setting("beam 1", options={"beam_size": 1}),
+    Setting("beam 1, target 15", target_s=14.0, options={"beam_size": 1}),
+    Setting("no ladder", options={"temperature": [0.0]}),
+    Setting("segment timestamps", options={"word_timestamps": False}),
+)
+
+
+async def run(engine: InProcess, recordings: Sequence[Recording], setting: Setting) -> tuple[list[str], float]:
+    """Texts of the recordings and the seconds it took, voice detection left out."""
+    engine.configure({"context": {"buckets_s": setting.buckets_s, "margin_s": setting.margin_s}})
+    options = ChunkingOptions(target_s=setting.target_s)
+    cut = [chunking.cut(r.samples, vad.speech_spans(r.samples), options) for r in recordings]
+    chunks: list[Chunk] = [chunk for chunks in cut for chunk in chunks]
+    request = {"language": "en", "word_timestamps": True, "priority": "bulk", **setting.options}
+    started = time.monotonic()
+    results = iter(await engine.transcribe(chunks, request))
+    took = time.monotonic() - started
+    texts = [" ".join(s["text"] for _ in chunks for s in next(results)["segments"]) for chunks in cut]
+    return texts, took
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = os.environ.get("TRISCRIBE_TEST_DATA", str(Path(__file__).parents[2] / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--models", default="base,tiny.en")
+    parser.add_argument("--only", default="", help="settings whose name holds this")
+    arguments = parser.parse_args()
+    english = load(arguments.data / "asr", {"en"})
+    joined = join(english)
+    seconds = sum(len(r.samples) for r in english) / SAMPLE_RATE
+    console = Console(width=120)
+    for model in arguments.models.split(","):
+        table = Table(
+            "setting", "WER %", "x real time", "retries", "joined WER %", "joined recall %", "x", "retries", title=model
+        )
+        engine = InProcess(model, ModelStore().resolve(model))
+        for setting in (s for s in SETTINGS if arguments.only in s.name):
+            row = [setting.name]
+            for recordings in (english, [joined]):
+                texts, took = asyncio.run(run(engine, recordings, setting))
+                row.append(f"{100 * scorer('en')([r.reference for r in recordings], texts):.2f}")
+                if recordings[0] is joined:
+                    row.append(f"{100 * recall(joined.reference, texts[0]):.2f}")
+                row += [f"{seconds / took:.1f}", str(len(engine.retries))]
+            table.add_row(*row)
+            console.print(*row, sep="  ")
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Generated from proto/triscribe/v1 by scripts/generate_proto."""

@@ -1,0 +1,1 @@
+"""Forced alignment: a time for every written word of a chunk of speech. Free of Triton imports."""

@@ -1,0 +1,193 @@
+import asyncio
+
+import pytest
+
+from triscribe_transcribe.errors import PipelineError
+from triscribe_transcribe.scheduler import Limits, Scheduler
+
+
+class Executor:
+    """Records what starts, in executions, and lets the test say when a call ends."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.seen_waiting_s: list[float] = []
+        self.scheduler = Scheduler(limits or Limits(), self._note)
+        self.started: list[str] = []
+        self.running = 0
+        self.most_running = 0
+        self._gates: dict[str, asyncio.Future[str]] = {}
+        self.cancelled: set[str] = set()
+
+    def _note(self) -> None:
+        self.seen_waiting_s.append(self.scheduler.waiting_s)
+
+    def submit(self, name: str, *, lane="interactive", group="g", cost_s=10.0) -> asyncio.Task[str]:
+        self._gates[name] = asyncio.get_running_loop().create_future()
+        return asyncio.create_task(
+            self.scheduler.run(
+                lambda: self._call(name),
+                lane=lane,
+                group=group,
+                cost_s=cost_s,
+                is_cancelled=lambda: name in self.cancelled,
+            )
+        )
+
+    async def _call(self, name: str) -> str:
+        self.started.append(name)
+        return await self._gates[name]
+
+    def finish(self, *names: str) -> None:
+        for name in names:
+            self._gates[name].set_result(f"answer to {name}")
+
+    def fail(self, name: str, error: Exception) -> None:
+        self._gates[name].set_exception(error)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_everyone_gets_his_own_answer():
+    executor = Executor()
+    tasks = [executor.submit(name) for name in "abc"]
+    await settle()
+    executor.finish("c", "a", "b")
+    assert await asyncio.gather(*tasks) == ["answer to a", "answer to b", "answer to c"]
+    assert executor.scheduler.waiting_s == 0
+
+
+async def test_interactive_goes_before_bulk_that_came_first():
+    executor = Executor()
+    running = executor.submit("running", lane="bulk", group="first")
+    await settle()
+    tasks = [executor.submit("bulk", lane="bulk"), executor.submit("quick")]
+    await settle()
+    assert executor.started == ["running"]
+    executor.finish("running")
+    await settle()
+    assert executor.started == ["running", "quick"]
+    executor.finish("quick", "bulk")
+    await asyncio.gather(running, *tasks)
+    assert executor.started == ["running", "quick", "bulk"]
+
+
+async def test_only_equal_groups_leave_together_and_at_most_group_size():
+    executor = Executor(Limits(group_size=2))
+    tasks = [executor.submit(name, group=name[0]) for name in ("a1", "b1", "a2", "a3")]
+    await settle()
+    assert executor.started == ["a1", "a2"]
+    executor.finish("a1", "a2")
+    await settle()
+    assert executor.started == ["a1", "a2", "b1"]
+    executor.finish("b1", "a3")
+    await asyncio.gather(*tasks)
+    assert executor.started == ["a1", "a2", "b1", "a3"]
+
+
+async def test_a_bulk_execution_is_capped_in_seconds_an_interactive_one_is_not():
+    for lane, together in (("bulk", 2), ("interactive", 4)):
+        executor = Executor(Limits(bulk_group_s=65.0))
+        tasks = [executor.submit(str(n), lane=lane, cost_s=30.0) for n in range(4)]
+        await settle()
+        assert len(executor.started) == together
+        executor.finish("0", "1", "2", "3")
+        await asyncio.gather(*tasks)
+
+
+async def test_a_call_above_the_cap_runs_alone():
+    executor = Executor(Limits(bulk_group_s=5.0))
+    tasks = [executor.submit(name, lane="bulk") for name in "ab"]
+    await settle()
+    assert executor.started == ["a"]
+    executor.finish("a", "b")
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+async def test_depth_bounds_the_executions_in_flight(depth):
+    executor = Executor(Limits(depth=depth))
+    tasks = [executor.submit(name, group=name) for name in "abcde"]
+    await settle()
+    assert len(executor.started) == depth
+    executor.finish(*"abcde")
+    await asyncio.gather(*tasks)
+    assert executor.started == list("abcde")
+
+
+async def test_a_full_queue_says_when_to_come_back():
+    executor = Executor(Limits(max_waiting_s=20.0))
+    running = executor.submit("running", group="other")
+    await settle()
+    waiting = [executor.submit(name) for name in "ab"]
+    await settle()
+    assert executor.scheduler.waiting_s == 20.0
+    with pytest.raises(PipelineError) as caught:
+        await executor.submit("c")
+    assert caught.value.code == "RESOURCE_EXHAUSTED"
+    assert caught.value.retry_after_s is not None
+    assert caught.value.retry_after_s >= 1.0
+    executor.finish("running", "a", "b")
+    await asyncio.gather(running, *waiting)
+    again = executor.submit("d")
+    await settle()
+    executor.finish("d")
+    assert await again == "answer to d"
+
+
+async def test_a_cancelled_call_never_starts():
+    executor = Executor()
+    running = executor.submit("running", group="other")
+    await settle()
+    gone, staying = executor.submit("gone"), executor.submit("staying")
+    await settle()
+    executor.cancelled.add("gone")
+    executor.finish("running", "staying")
+    with pytest.raises(PipelineError) as caught:
+        await gone
+    assert caught.value.code == "CANCELLED"
+    assert await staying == "answer to staying"
+    await running
+    assert executor.started == ["running", "staying"]
+    assert executor.scheduler.waiting_s == 0
+
+
+async def test_the_gauge_of_the_queue_is_told_of_every_change():
+    executor = Executor()
+    running = executor.submit("running", group="other", cost_s=30.0)
+    await settle()
+    gone = executor.submit("gone", cost_s=10.0)
+    await settle()
+    executor.cancelled.add("gone")
+    executor.finish("running")
+    await running
+    with pytest.raises(PipelineError):
+        await gone
+    assert executor.seen_waiting_s == [30.0, 0.0, 10.0, 0.0]
+
+
+async def test_a_failing_call_does_not_touch_its_group():
+    executor = Executor()
+    tasks = [executor.submit(name) for name in "abc"]
+    await settle()
+    executor.fail("b", PipelineError("UNAVAILABLE", "gone"))
+    executor.finish("a", "c")
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [answers[0], answers[2]] == ["answer to a", "answer to c"]
+    assert isinstance(answers[1], PipelineError)
+    after = executor.submit("d")
+    await settle()
+    executor.finish("d")
+    assert await after == "answer to d"
+
+
+async def test_a_caller_that_is_gone_does_not_stop_the_queue():
+    executor = Executor()
+    first, second = executor.submit("a", group="x"), executor.submit("b", group="y")
+    await settle()
+    first.cancel()
+    await settle()
+    executor.finish("a", "b")
+    assert await second == "answer to b"

@@ -1,0 +1,113 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triscribe_transcribe.result import Result, Segment, Warning_, Word, shift
+from triscribe_transcribe.words import MIN_WORD_S, attention_words, cut_segments, ends_sentence, ordered, written_words
+
+
+def pieces_of(checkpoint, text, language="en"):
+    tokenizer = checkpoint.text_tokenizer(language)
+    tokens = tokenizer.encode(text)
+    return written_words(tokens, tokenizer), tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (" Hello, world!", ["Hello,", "world!"]),
+        (' She said: "No."', ["She", "said:", '"No."']),
+        (" It's 3.5% of (all) that…", ["It's", "3.5%", "of", "(all)", "that…"]),
+        (" a state-of-the-art U.S. idea, isn't-it?", ["a", "state-of-the-art", "U.S.", "idea,", "isn't-it?"]),
+        (" $3,000.50 yes", ["$3,000.50", "yes"]),
+        (" naïve Zürich 🎉 yes", ["naïve", "Zürich", "🎉", "yes"]),
+    ],
+)
+def test_punctuation_stays_with_its_word(checkpoint, text, words):
+    pieces, _ = pieces_of(checkpoint, text)
+    assert [piece.word for piece in pieces] == words
+
+
+def test_chinese_is_cut_into_characters_with_their_punctuation(checkpoint):
+    pieces, _ = pieces_of(checkpoint, "你好，世界。", "zh")
+    assert "".join(piece.text for piece in pieces) == "你好，世界。"
+    assert all(piece.word.strip("，。") for piece in pieces)
+    assert len(pieces) >= 2
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=60))
+def test_no_text_is_lost_and_pieces_stand_in_order(checkpoint, text):
+    pieces, tokens = pieces_of(checkpoint, text)
+    written = "".join("".join(piece.text.split()) for piece in pieces)
+    assert written == "".join(checkpoint.text_tokenizer("en").decode(tokens).split())
+    for earlier, later in itertools.pairwise(pieces):
+        assert earlier.first < earlier.last <= later.first
+    assert not pieces or pieces[-1].last <= len(tokens)
+
+
+def test_attention_gives_a_word_the_span_of_its_tokens(checkpoint):
+    pieces, tokens = pieces_of(checkpoint, " Hello world.")
+    starts = [0.5 * n for n in range(len(tokens) + 1)]
+    words = attention_words(pieces, starts, [0.25] * len(tokens), 30.0)
+    assert [word.word for word in words] == ["Hello", "world."]
+    assert words[0].start == 0.0
+    assert words[1].start == starts[pieces[1].first]
+    assert words[0].end == words[1].start
+    assert {word.probability for word in words} == {0.25}
+    assert {word.timing for word in words} == {"attention"}
+
+
+TIME = st.floats(-5, 40, allow_nan=False)
+
+
+@given(st.lists(st.tuples(TIME, TIME), max_size=40), st.floats(0.0, 30))
+def test_times_are_monotone_and_inside_whatever_came_in(times, duration_s):
+    words = ordered([Word("x", start, end, 1.0, "aligned") for start, end in times], duration_s)
+    flat = [time for word in words for time in (word.start, word.end)]
+    assert flat == sorted(flat)
+    assert len(words) == len(times)
+    assert all(0 <= time <= duration_s for time in flat)
+    if duration_s >= MIN_WORD_S * (len(words) + 1):
+        assert all(word.end - word.start >= MIN_WORD_S - 1e-9 for word in words)
+
+
+def test_good_times_are_left_alone():
+    words = [Word("a", 0.1, 0.5, 1.0, "aligned"), Word("b", 0.5, 0.9, 1.0, "aligned")]
+    assert ordered(words, 1.0) == words
+
+
+@pytest.mark.parametrize(
+    ("word", "ends"),
+    [
+        ("done.", True),
+        ('"done."', True),
+        ("done?", True),
+        ("好。", True),
+        ("I.", True),
+        ("Mr.", False),
+        ("J.", False),
+        ("U.S.", False),
+        ("done,", False),
+        ("...", True),
+    ],
+)
+def test_sentence_ends(word, ends):
+    assert ends_sentence(word) is ends
+
+
+def test_segments_are_sentences_or_stretches_between_pauses():
+    spans = [("One", 0, 1), ("two.", 1, 2), ("Three", 2, 3), ("four", 4.5, 5), ("five", 5.5, 6)]
+    words = [Word(text, start, end, 1.0, "aligned") for text, start, end in spans]
+    assert cut_segments(words) == [slice(0, 2), slice(2, 3), slice(3, 5)]
+    assert cut_segments([]) == []
+
+
+def test_shift_moves_every_time():
+    word = Word("a", 0.0, 1.0, 1.0, "aligned")
+    result = Result("en", 1.0, {}, (Segment(0, 1, "a", "en", 0, 0, 0, 0, (word,)),), (Warning_("c", "m", 0.0, 1.0),))
+    moved = shift(result, 10.0)
+    assert (moved.segments[0].start, moved.segments[0].end) == (10.0, 11.0)
+    assert (moved.segments[0].words[0].start, moved.segments[0].words[0].end) == (10.0, 11.0)
+    assert (moved.warnings[0].start, moved.warnings[0].end) == (10.0, 11.0)
