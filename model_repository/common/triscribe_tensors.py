@@ -1,8 +1,8 @@
 """Tensors between NumPy and Triton's Python backend, shared by all models (copied beside each when assembled).
 
-Everything goes through DLPack. The stubs of Triton 24.10 were built with a pybind11 that misreads the strides and item
-sizes of NumPy 2 arrays, so `as_numpy()` and `Tensor(name, array)` give garbage; DLPack does not pass through it. Text is
-UINT8, never BYTES, for the reason in docs/adr/0001-tensors.md.
+Everything goes through DLPack. The stubs of Triton 24.10 were built with a pybind11 that misreads the strides and
+item sizes of NumPy 2 arrays, so `as_numpy()` and `Tensor(name, array)` give garbage; DLPack does not pass through it.
+Text is UINT8, never BYTES, for the reason in docs/adr/0001-tensors.md.
 """
 
 from __future__ import annotations

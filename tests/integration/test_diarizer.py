@@ -229,14 +229,14 @@ def test_after_a_death_between_jobs_it_is_started_again(own_diarizer, conversati
 
 
 async def test_cancelling_leaves_it_usable(own_diarizer, conversation):
-    job = asyncio.create_task(own_diarizer.diarize(np.tile(conversation, 40)))
+    job = asyncio.create_task(own_diarizer.diarize(np.tile(conversation, 120)))
     await asyncio.sleep(10)
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
     started = time.monotonic()
     assert len((await own_diarizer.diarize(conversation)).speakers) == REFERENCE_SPEAKERS
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120  # an hour takes longer, even alone on two cores
 
 
 def test_closing_ends_it():

@@ -85,8 +85,8 @@ def main() -> int:
         return 1
     # pyannote.audio would report each pipeline and the length of each recording to its makers.
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    # Threads that spin while they wait for each other starve when the transcription wants the same cores: under load a
-    # job took more than twenty times as long. Read by the OpenMP runtime when PyTorch is loaded.
+    # Threads that spin while they wait for each other take cores that the transcription beside us could use. Read by
+    # the OpenMP runtime when PyTorch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     token = os.environ.pop(TOKEN_ENV, None)
     asyncio.run(_serve(arguments, token))

@@ -43,8 +43,7 @@ class WindowEmbedding(ONNXWeSpeakerPretrainedSpeakerEmbedding):  # type: ignore[
     def to(self, device: torch.device) -> WindowEmbedding:
         """Opens the session. The features and the network stay on the CPU whatever the device."""
         options = onnxruntime.SessionOptions()
-        # One thread for each run and several runs side by side beat one run on several threads: the network
-        # is a long chain of small layers.
+        # One thread for each run, several runs side by side: the network is a long chain of small layers.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         # Inputs differ in length, so the arena would keep one set of buffers for each length seen.

@@ -19,7 +19,7 @@ from triscribe.diarizer.embedding import Floats, WindowEmbedding
 from triscribe.diarizer.inheritance import embedding_sources
 
 SEGMENTATION_BATCH = 16
-"""Windows in one call of the segmentation model; more were not faster on a CPU."""
+"""Windows in one call of the segmentation model; bounds its memory."""
 
 
 @dataclass(frozen=True, slots=True)

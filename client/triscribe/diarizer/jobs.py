@@ -35,7 +35,7 @@ _SPAN = {
     Stage.EMBEDDING: (0.4, 0.97),
     Stage.CLUSTERING: (0.97, 1.0),
 }
-"""Share of the whole job at which a stage starts and ends: its part of the time on two cores."""
+"""Share of the whole job at which a stage starts and ends: a rough estimate of its part of the time."""
 
 MAX_JOBS = 8
 """Jobs that run or wait; each holds its whole recording in memory (3.8 MB a minute)."""

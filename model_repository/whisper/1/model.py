@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-from triscribe_tensors import read, write_result
 
+from triscribe_tensors import read, write_result
 from triscribe_whisper.checkpoint import Checkpoint
 from triscribe_whisper.device import load
 from triscribe_whisper.engine import Answer, Call, Engine

@@ -39,8 +39,9 @@ sys.modules["export_aligner"] = module
 loader.exec_module(module)
 def spoil(file, precision):
     model = onnx.load(file)
-    weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
-    weights.raw_data = (np.frombuffer(weights.raw_data, np.float32) * 1.5).tobytes()
+    for weights in model.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT and len(weights.raw_data) > 4000:
+            weights.raw_data = (np.frombuffer(weights.raw_data, np.float32) + np.float32(0.1)).tobytes()
     onnx.save(model, file)
 module.to_precision = spoil
 module.main()

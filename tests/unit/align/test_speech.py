@@ -86,7 +86,7 @@ def test_one_wrong_word_leaves_the_others(aligner, clips, change):
             after = [*after[:place], *after[place + len(new) :]]
             before = [*before[:place], *before[place + 1 :]]
         moves += [moved([a], [b]) for a, b in zip(before, after, strict=True)]
-    # A word whose twin stands beside it, or that the acoustic model did not hear either, has no right answer.
+    # Not every word: see the rates in docs/alignment.md.
     assert np.mean(np.array(moves) <= 0.050) >= 0.95
 
 
