@@ -66,7 +66,7 @@ def diarization_error_rate(turns):
 
 
 def test_the_sample_conversation(diarizer, conversation):
-    heard = []
+    heard: list[float] = []
     result = diarizer.diarize_sync(conversation, DiarizationOptions(embeddings=True), progress=heard.append)
     assert result.speakers == ("SPEAKER_00", "SPEAKER_01")
     assert {label: len(vector) for label, vector in result.embeddings.items()} == dict.fromkeys(result.speakers, 192)
@@ -158,7 +158,7 @@ def test_the_token_is_not_on_the_command_line_and_the_folder_is_private(diarizer
 
 def killing(diarizer, at, times):
     """A progress callback that kills the child when the job has come as far as `at`."""
-    killed = []
+    killed: list[int] = []
 
     def progress(fraction):
         if fraction >= at and len(killed) < times and diarizer.pid not in killed:
@@ -193,7 +193,7 @@ def test_killed_once_the_job_completes(own_diarizer, minute, expected, at):
 
 
 def test_killed_twice_it_is_an_error(own_diarizer, conversation, monkeypatch):
-    heard = []
+    heard: list[int] = []
 
     def progress(fraction):
         heard.append(own_diarizer.pid)
@@ -203,19 +203,29 @@ def test_killed_twice_it_is_an_error(own_diarizer, conversation, monkeypatch):
     original = Diarizer._answer
 
     async def answer(self, call, tell):
+    async def answer(self, call, tell):
+        return await original(self, call, progress)
         return await original(self, call, progress)
 
+
+    monkeypatch.setattr(Diarizer, "_answer", answer)
     monkeypatch.setattr(Diarizer, "_answer", answer)
     with pytest.raises(DiarizationError, match="died 2 times: killed by SIGKILL"):
+    with pytest.raises(DiarizationError, match="died 2 times: killed by SIGKILL"):
+        own_diarizer.diarize_sync(conversation)
         own_diarizer.diarize_sync(conversation)
     assert len(set(heard)) == 2
+    assert len(set(heard)) == 2
     assert not any(psutil.pid_exists(pid) for pid in heard)
+    assert not any(psutil.pid_exists(pid) for pid in heard)
+
 
 
 def test_frozen_it_is_replaced(conversation):
     with Diarizer(DiarizerSettings(heartbeat_s=8.0)) as diarizer:
         diarizer.diarize_sync(conversation)
         frozen = diarizer.pid
+        assert frozen is not None
         os.kill(frozen, signal.SIGSTOP)
         assert len(diarizer.diarize_sync(conversation).speakers) == REFERENCE_SPEAKERS
         assert diarizer.pid != frozen
@@ -241,7 +251,10 @@ async def test_cancelling_leaves_it_usable(own_diarizer, conversation):
 
 def test_closing_ends_it():
     with Diarizer() as diarizer:
-        pid, folder = diarizer.pid, diarizer._process._root
+        pid, process = diarizer.pid, diarizer._process
+        assert pid is not None
+        assert process is not None
+        folder = process._root
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
     assert not folder.exists()
@@ -264,6 +277,7 @@ def test_no_orphan(signal_number):
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert parent.stdout is not None
     try:
         child = psutil.Process(int(parent.stdout.readline()))
         time.sleep(3)

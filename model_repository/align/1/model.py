@@ -19,7 +19,7 @@ class TritonPythonModel:
     """Entry points that Triton calls."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """List the languages; each loads with its first request."""
+        """List the languages and load those that must answer at once."""
         parameters = {
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
@@ -29,6 +29,8 @@ class TritonPythonModel:
             max_sessions=int(parameters["max_sessions"]),
             device="cuda" if parameters["device"] == "cuda" else "cpu",
         )
+        for language in filter(None, parameters["preload"].split(",")):
+            self._aligner.warm_up(language)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request with its own envelope; one that fails does not touch the others."""

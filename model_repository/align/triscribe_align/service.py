@@ -70,6 +70,11 @@ class Aligner:
         """Codes of the languages that can be aligned."""
         return tuple(self._files)
 
+    def warm_up(self, language: str) -> None:
+        """Load a language and run it once, so that its first request is not slower than the next."""
+        if language in self._files:
+            self.align(np.zeros(SAMPLE_RATE, np.float32), ["hello"], language)
+
     def align(self, audio: NDArray[np.float32], words: list[str], language: str) -> list[AlignedWord]:
         """Time every word.
 

@@ -48,6 +48,10 @@ UNSPACED = frozenset(["zh", "ja", "th", "lo", "my", "yue"])
 PAUSE_S = 1.0
 """A silence that ends a segment."""
 
+ATTENTION_BIAS_S = -0.06
+"""Cross-attention moves to a token before it is heard: word starts lie 62 ms early and ends 66 ms (signed medians over
+311 hand-labelled English words, whisper base). Taking it off brings the median error from 66 to 47 ms."""
+
 MIN_WORD_S = 0.02
 """One encoder position: no word is shorter."""
 
@@ -109,8 +113,8 @@ def attention_words(
     words = [
         Word(
             piece.word,
-            token_starts[piece.first],
-            token_starts[piece.last],
+            token_starts[piece.first] - ATTENTION_BIAS_S,
+            token_starts[piece.last] - ATTENTION_BIAS_S,
             fmean(token_probs[piece.first : piece.last]),
             "attention",
         )

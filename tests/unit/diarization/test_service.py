@@ -46,8 +46,7 @@ class FakeEngine:
 
 @asynccontextmanager
 async def serving(engine, tmp_path, **settings):
-    settings = ServerSettings(f"unix:{tmp_path}/s", **settings)
-    server, address = await start_server(settings, lambda: engine)
+    server, address = await start_server(ServerSettings(f"unix:{tmp_path}/s", **settings), lambda: engine)
     try:
         yield address
     finally:

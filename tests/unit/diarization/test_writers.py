@@ -40,4 +40,6 @@ def test_a_longer_recording_gets_a_taller_picture():
 
 
 def test_png_of_nothing_is_a_picture():
-    assert WRITERS["png"].render(EMPTY).startswith(b"\x89PNG")
+    picture = WRITERS["png"].render(EMPTY)
+    assert isinstance(picture, bytes)
+    assert picture.startswith(b"\x89PNG")
