@@ -275,8 +275,15 @@ def with_speakers(transcript: Transcript, diarization: Diarization | Diarization
 class Session:
     """A connection and the bound on what is in flight over it; shared by the files of one call."""
 
-    def __init__(self, server: str, concurrency: int = 32, retry: RetryPolicy | None = None) -> None:
-        self.connection = TritonConnection(server, retry=retry)
+    def __init__(
+        self,
+        server: str,
+        concurrency: int = 32,
+        retry: RetryPolicy | None = None,
+        *,
+        headers: Callable[[], dict[str, str]] = dict,
+    ) -> None:
+        self.connection = TritonConnection(server, retry=retry, headers=headers)
         self.slots = asyncio.Semaphore(concurrency)
 
     async def __aenter__(self) -> Session:
@@ -300,7 +307,7 @@ class _InOrder:
         self._early[chunk.index] = (chunk, result)
         while ready := self._early.pop(self._next, None):
             self._next += 1
-            self._sink([_moved(segment, ready[0].start) for segment in ready[1].segments])
+            self._sink([moved(segment, ready[0].start) for segment in ready[1].segments])
 
 
 async def _all(calls: Any) -> list[Any]:
@@ -325,7 +332,7 @@ def stitch(info: AudioInfo, chunks: Sequence[Chunk], results: Sequence[ChunkResu
     segments: list[Segment] = []
     notices = list(frame.warnings)
     for chunk, result in zip(chunks, results, strict=True):
-        segments += [_moved(segment, chunk.start) for segment in result.segments]
+        segments += [moved(segment, chunk.start) for segment in result.segments]
         for notice in result.notices:
             start, end = (None if t is None else t + chunk.start for t in (notice.start, notice.end))
             notices.append(replace(notice, start=start, end=end))
@@ -333,6 +340,7 @@ def stitch(info: AudioInfo, chunks: Sequence[Chunk], results: Sequence[ChunkResu
     return replace(frame, audio=info, model=model, segments=tuple(segments), warnings=tuple(notices))
 
 
-def _moved(segment: Segment, offset_s: float) -> Segment:
+def moved(segment: Segment, offset_s: float) -> Segment:
+    """The segment `offset_s` seconds later, words included."""
     words = tuple(replace(word, start=word.start + offset_s, end=word.end + offset_s) for word in segment.words)
     return replace(segment, start=segment.start + offset_s, end=segment.end + offset_s, words=words)

@@ -72,10 +72,13 @@ class Served:
 class TritonConnection:
     """A channel to one Triton (or a balancer in front of several). Belongs to one event loop."""
 
-    def __init__(self, server: str, *, retry: RetryPolicy | None = None) -> None:
-        """Connect lazily to `server`, HOST:PORT."""
+    def __init__(
+        self, server: str, *, retry: RetryPolicy | None = None, headers: Callable[[], dict[str, str]] = dict
+    ) -> None:
+        """Connect lazily to `server`, HOST:PORT; `headers` gives what goes with a request, such as its trace."""
         self._server = server
         self._retry = retry or RetryPolicy()
+        self._headers = headers
         self._client = grpcclient.InferenceServerClient(server)
 
     async def __aenter__(self) -> TritonConnection:
@@ -162,7 +165,7 @@ class TritonConnection:
             yield {"model_name": MODEL, "inputs": inputs}
 
         # One stream per chunk: balancers choose a replica per stream.
-        stream = self._client.stream_infer(requests())
+        stream = self._client.stream_infer(requests(), headers=self._headers())
         try:
             async for result, error in stream:
                 if error is not None:

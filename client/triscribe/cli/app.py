@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from triscribe.cli.gateway import gateway, gateway_token
 from triscribe.cli.serve import serve
 from triscribe.cli.transcribe import transcribe
 from triscribe.errors import TriscribeError, UsageError
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 app.command()(transcribe)
 app.command()(serve)
+app.command()(gateway)
+app.command("gateway-token")(gateway_token)
 app.add_typer(models_app, name="models")
 
 

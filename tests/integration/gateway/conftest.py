@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -11,9 +11,10 @@ from tests.support import DATA
 
 from triscribe.client import AsyncClient
 from triscribe.serving import EmbeddedTriton, ServeOptions, embedded
+from triscribe.serving.machine import Sizing, size_machine
 from triscribe.serving.supervisor import Watch
 
-NEEDS_DATA = ("test_accuracy.py",)
+NEEDS_DATA = ("test_gateway_accuracy.py",)
 collect_ignore = [] if DATA.exists() else list(NEEDS_DATA)
 
 SMALL_QUEUE_S = 150.0
@@ -37,10 +38,9 @@ async def client(gateway: GatewayProcess) -> AsyncIterator[AsyncClient]:
 @pytest.fixture(scope="module")
 def small_triton() -> Iterator[EmbeddedTriton]:
     """A Triton of its own: tiny.en, a queue that is soon full, and no canary that would count as an execution."""
-    original = embedded.size_machine
 
-    def sized(**arguments: object) -> object:
-        return replace(original(**arguments), max_waiting_s=SMALL_QUEUE_S)
+    def sized(**arguments: Any) -> Sizing:
+        return replace(size_machine(**arguments), max_waiting_s=SMALL_QUEUE_S)
 
     with mock.patch.object(embedded, "size_machine", sized):
         options = ServeOptions(models=("tiny.en",), watch=Watch(canary_interval_s=3600))
@@ -55,5 +55,5 @@ def small_gateway(small_triton: EmbeddedTriton) -> Iterator[GatewayProcess]:
 
 
 @pytest.fixture(scope="session")
-def recording(conversation) -> Path:
+def recording(conversation):
     return conversation.path

@@ -43,7 +43,7 @@ class GatewayProcess:
             raise AssertionError("the gateway did not listen:\n" + "".join(self.lines))
 
     def _read(self) -> None:
-        for line in self.process.stderr:
+        for line in self.process.stderr or ():
             self.lines.append(line)
             if '"listening"' in line:
                 entry = json.loads(line)
