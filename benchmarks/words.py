@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Word boundaries against hand labels: the aligner beside faster-whisper's cross-attention, in one run.
 
-    python benchmarks/words.py --whisper FOLDER [--languages FOLDER] [--words FOLDER] [--json OUT]
+    .venv/bin/python benchmarks/words.py [--whisper base] [--languages FOLDER] [--words FOLDER] [--json OUT]
 
 Both sides time the same transcript, which Whisper wrote: words are matched to the reference by text, and a boundary
 counts where the word was matched. Reports per side: recall (reference words matched and timed), median and 90th
@@ -15,9 +15,12 @@ import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import sys
+import tempfile
 import time
+import tomllib
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -30,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "model_repository" / "align"), str(ROOT / "client")]
 
 from triscribe.audio import decode  # noqa: E402
+from triscribe.models import ModelStore  # noqa: E402
 from triscribe.types import SAMPLE_RATE  # noqa: E402
 from triscribe_align.service import Aligner  # noqa: E402
 
@@ -73,7 +77,7 @@ class Accuracy:
 def main() -> None:
     """Run both sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--whisper", required=True, help="CTranslate2 checkpoint that writes the transcripts")
+    parser.add_argument("--whisper", default="base", help="checkpoint that writes the transcripts: a name or a folder")
     parser.add_argument(
         "--languages", type=Path, help="assembled aligners (default: the repository's, linked to the cache)"
     )
@@ -82,8 +86,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
 
-    aligner = Aligner(args.languages or ROOT / "model_repository" / "align" / "languages", threads=args.threads)
-    clips = transcribe(args.words, args.whisper, args.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        aligner = Aligner(args.languages or assembled(Path(folder)), threads=args.threads)
+        compare(aligner, transcribe(args.words, str(ModelStore().resolve(args.whisper)), args.threads), args.json)
+
+
+def assembled(folder: Path) -> Path:
+    """The repository's languages with their weights linked from the cache."""
+    languages = shutil.copytree(ROOT / "model_repository" / "align" / "languages", folder / "languages")
+    for description in languages.glob("*/aligner.toml"):
+        weights = tomllib.loads(description.read_text())["weights"]
+        (description.parent / "weights").symlink_to(ModelStore().pull(weights))
+    return languages
+
+
+def compare(aligner: Aligner, clips: list[Clip], output: Path | None) -> None:
+    """Measure both sides and the cost, print, and write the figures to `output` if wanted."""
     sides = {"faster-whisper": [clip.attention for clip in clips], "triscribe": []}
     for clip in clips:
         written = [word.word for word in clip.attention]
@@ -103,8 +121,8 @@ def main() -> None:
             f"({row['min_ms']:.1f} to {row['max_ms']:.1f}), {row['x_real_time']:.0f} x real time; "
             f"first time, words never seen: {row['first_ms']:.1f} ms"
         )
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if output:
+        output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def transcribe(folder: Path, checkpoint: str, threads: int) -> list[Clip]:

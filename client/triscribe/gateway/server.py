@@ -1,0 +1,187 @@
+"""The gateway as a whole: built from settings, started, watched, drained."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from triscribe.diarization import Diarizer, DiarizerSettings
+from triscribe.errors import ServingError
+from triscribe.gateway import tracing
+from triscribe.gateway.auth import TokenFile
+from triscribe.gateway.calls import SERVICE, CallInterceptor
+from triscribe.gateway.health import HealthService
+from triscribe.gateway.limits import CallLimits
+from triscribe.gateway.metrics import Metrics
+from triscribe.gateway.service import SpeechService
+from triscribe.gateway.sessions import Sessions
+from triscribe.gateway.settings import GatewaySettings
+from triscribe.gateway.tls import server_credentials
+from triscribe.gateway.watch import Watcher
+from triscribe.transcriber import Session
+from triscribe.triton import RetryPolicy
+from triscribe.v1 import speech_pb2_grpc
+
+logger = logging.getLogger(__name__)
+
+_LAST_WORDS_S = 2.0
+"""What calls get, after they were told that the gateway ends, to send their status."""
+
+_PER_CONNECTION_STREAMS = 1024
+
+
+class Gateway:
+    """One gateway; use it as an async context manager, or `await run()`.
+
+    Entering listens at once; health reports "not serving" until Triton has answered.
+    """
+
+    def __init__(self, settings: GatewaySettings | None = None) -> None:
+        """Read the tokens and build everything that needs no event loop.
+
+        Raises:
+            ServingError: a file of the settings cannot be read.
+        """
+        self.settings = settings or GatewaySettings()
+        self.metrics = Metrics()
+        self.address = ""
+        self.metrics_port = 0
+        tokens = TokenFile(self.settings.tokens) if self.settings.tokens else None
+        limits = CallLimits(self.settings.max_calls, self.settings.max_calls_per_caller)
+        if self.settings.tracing:
+            tracing.start()
+        span = tracing.server_span if self.settings.tracing else tracing.no_spans
+        self._headers = tracing.trace_headers if self.settings.tracing else dict[str, str]
+        self._calls = CallInterceptor(tokens, limits, self.metrics, span)
+        self._stack = AsyncExitStack()
+        self._server: Any = None
+        self._health = HealthService(("", SERVICE))
+
+    async def __aenter__(self) -> Gateway:
+        """Listen.
+
+        Raises:
+            ServingError: the address is in use, or a certificate is wrong.
+            DiarizationError: a local diarizer was asked for, and there is no environment for it.
+        """
+        async with AsyncExitStack() as stack:
+            diarizer = await self._enter_diarizer(stack)
+            watcher = Watcher(self.settings.server, diarizer, self.settings.health_interval_s)
+            sessions = Sessions(
+                quick=await self._enter_session(stack, RetryPolicy(give_up_after_s=0)),
+                patient=await self._enter_session(stack, RetryPolicy()),
+                upload=lambda: Session(self.settings.server, self.settings.upload_concurrency, headers=self._headers),
+            )
+            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="voice"))
+            service = SpeechService(
+                self.settings, watcher, self.metrics, diarizer=diarizer, sessions=sessions, pool=pool
+            )
+            await self._start(service)
+            stack.push_async_callback(self._server.stop, 0)
+            self._start_metrics(stack)
+            watching = asyncio.create_task(self._watch(watcher))
+            stack.callback(watching.cancel)
+            self._stack = stack.pop_all()
+        logger.info("listening", extra={"address": self.address, "metrics_port": self.metrics_port})
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with self:
+            await stop.wait()
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Refuse new calls, let open ones finish for `drain_s`, end the rest with UNAVAILABLE."""
+        logger.info("draining", extra={"open_calls": self._calls.open_calls})
+        await self._health.close()
+        stopping = asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))
+        await asyncio.wait({stopping}, timeout=self.settings.drain_s)
+        self._calls.interrupt_all()
+        await stopping
+
+    async def _start(self, service: SpeechService) -> None:
+        settings = self.settings
+        self._server = grpc.aio.server(
+            interceptors=[self._calls],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
+                ("grpc.max_concurrent_streams", _PER_CONNECTION_STREAMS),
+                ("grpc.keepalive_time_ms", round(settings.keepalive_s * 1000)),
+                ("grpc.keepalive_timeout_ms", 20_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+            ],
+        )
+        speech_pb2_grpc.add_SpeechServiceServicer_to_server(service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection((SERVICE, health_name, reflection.SERVICE_NAME), self._server)
+        address, credentials = f"{settings.host}:{settings.port}", server_credentials(settings)
+        try:
+            if credentials:
+                port = self._server.add_secure_port(address, credentials)
+            else:
+                port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ServingError(f"Cannot listen on {address}: it is in use, or a certificate is wrong.") from error
+        self.address = f"{settings.host}:{port}"
+        await self._server.start()
+
+    def _start_metrics(self, stack: AsyncExitStack) -> None:
+        if self.settings.metrics_port is None:
+            return
+        try:
+            server = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
+        except OSError as error:
+            raise ServingError(f"Cannot serve metrics on port {self.settings.metrics_port}: {error}.") from error
+        stack.callback(server.server_close)
+        stack.callback(server.shutdown)
+        self.metrics_port = server.server_port
+
+    async def _watch(self, watcher: Watcher) -> None:
+        async def tell() -> None:
+            diarizer_ok = watcher.diarizer_alive or not self.settings.diarizer_required
+            self.metrics.serving.labels("triton").set(watcher.triton_alive)
+            if self.settings.diarizer:
+                self.metrics.serving.labels("diarizer").set(watcher.diarizer_alive)
+            for name in ("", SERVICE):
+                await self._health.set(name, serving=watcher.triton_alive and diarizer_ok)
+
+        await watcher.run(tell)
+
+    async def _enter_session(self, stack: AsyncExitStack, retry: RetryPolicy) -> Session:
+        return await stack.enter_async_context(
+            Session(self.settings.server, self.settings.max_calls, retry, headers=self._headers)
+        )
+
+    async def _enter_diarizer(self, stack: AsyncExitStack) -> Diarizer | None:
+        settings = self.settings
+        if settings.diarizer is None:
+            return None
+        if settings.diarizer == "local":
+            return await stack.enter_async_context(Diarizer())
+        pem = [
+            file.read_bytes() if file else None
+            for file in (settings.diarizer_ca, settings.diarizer_key, settings.diarizer_cert)
+        ]
+        credentials = grpc.ssl_channel_credentials(*pem) if pem[0] else None
+        remote = DiarizerSettings(settings.diarizer, credentials, settings.diarizer_token)
+        return await stack.enter_async_context(Diarizer(remote))

@@ -1,0 +1,96 @@
+"""Everything that can be set on a gateway; read once, at the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from triscribe.errors import UsageError
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+class GatewaySettings(BaseSettings):
+    """Settings of `triscribe gateway`; each is also an environment variable, TRISCRIBE_GATEWAY_ and its name."""
+
+    model_config = SettingsConfigDict(env_prefix="TRISCRIBE_GATEWAY_", frozen=True, extra="forbid")
+
+    server: str = "127.0.0.1:8001"
+    """HOST:PORT of Triton's gRPC endpoint, or of a balancer in front of several."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8443, ge=0, le=65535)
+    """gRPC port; 0 chooses a free one."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=9464, ge=0, le=65535)
+    """Prometheus; 0 chooses a free port, None switches it off."""
+
+    tls_cert: Path | None = None
+    """PEM certificate chain. Files are read again when they change, so a renewal needs no restart."""
+    tls_key: Path | None = None
+    """PEM private key."""
+    tls_client_ca: Path | None = None
+    """PEM authority; callers must show a certificate signed by it (mTLS)."""
+    tokens: Path | None = None
+    """File of hashed bearer tokens, made by `triscribe gateway-token`; read again when it changes."""
+    allow_plaintext: bool = False
+    """Listen beyond this machine without TLS, because a mesh or an ingress does that part."""
+
+    diarizer: str | None = None
+    """HOST:PORT of a remote diarizer, or "local" to run one beside the gateway. None: no diarization."""
+    diarizer_token: str | None = Field(default=None, repr=False)
+    diarizer_ca: Path | None = None
+    """PEM authority of a remote diarizer; None talks plaintext to it."""
+    diarizer_cert: Path | None = None
+    diarizer_key: Path | None = None
+    diarizer_required: bool = False
+    """Report "not serving" while the diarizer is gone."""
+
+    max_message_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_recognize_s: float = Field(default=60.0, gt=0)
+    """Longest audio of `Recognize`."""
+    max_upload_s: float = Field(default=4 * 3600.0, gt=0)
+    """Longest audio of `UploadRecognize`; each hour takes 230 MB of memory while it is worked on."""
+    max_upload_bytes: int = Field(default=4 * 2**30, gt=0)
+    """Largest file of `UploadRecognize`; beyond 16 MB it lies in a temporary file."""
+    max_streaming_s: float = Field(default=4 * 3600.0, gt=0)
+    """Longest stream of `StreamingRecognize`."""
+    max_calls: int = Field(default=512, ge=1)
+    """Open calls."""
+    max_calls_per_caller: int = Field(default=256, ge=1)
+    """Open calls of one token, or of one address where there are no tokens."""
+    uploads_at_once: int = Field(default=4, ge=1)
+    """Uploads decoded and transcribed at once; others wait, their files on disk."""
+    upload_concurrency: int = Field(default=16, ge=1)
+    """Chunks of one upload in flight."""
+    idle_s: float = Field(default=300.0, gt=0)
+    """Longest pause of a caller between two messages of a stream."""
+    call_timeout_s: float = Field(default=300.0, gt=0)
+    """Longest `Recognize`, whatever the caller's deadline."""
+
+    health_interval_s: float = Field(default=3.0, gt=0)
+    """How often Triton and the diarizer are asked for signs of life."""
+    keepalive_s: float = Field(default=60.0, gt=0)
+    """Silent connections are probed this often, so that dead callers are noticed."""
+    drain_s: float = Field(default=30.0, ge=0)
+    """After SIGTERM, how long open calls may go on before they get UNAVAILABLE."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tracing: bool = False
+    """Export OpenTelemetry traces over OTLP; the OTEL_* variables say where to. Needs the extra `tracing`."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GatewaySettings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UsageError("TLS needs both a certificate and its key.")
+        if self.tls_client_ca and not self.tls_cert:
+            raise UsageError("An authority for callers' certificates needs TLS: give a certificate and its key.")
+        if self.host not in _LOOPBACK and not self.tls_cert and not self.allow_plaintext:
+            raise UsageError(
+                f"Listening on {self.host} needs TLS: give a certificate and its key, or allow plaintext because"
+                " something in front of the gateway encrypts."
+            )
+        return self
