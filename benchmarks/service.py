@@ -98,7 +98,8 @@ def recovery(recordings: list[Recording]) -> None:
                 killed = time.monotonic()
                 await wait_for(lambda: supervisor.state is State.RESTARTING)
                 await wait_for(lambda: supervisor.state is State.SERVING)
-                return await job, time.monotonic() - killed
+                back = time.monotonic() - killed
+                return await job, back
 
             started = time.monotonic()
             text, back = background.run(disturbed())

@@ -34,6 +34,7 @@ def for_cpu(path: Path, *, drop_masks: bool) -> bytes:
     _to_single_precision(model.graph)
     if drop_masks:
         _drop_masks(model.graph)
+    _scale_queries(model.graph)
     return bytes(model.SerializeToString())
 
 
@@ -71,3 +72,43 @@ def _drop_masks(graph: Any) -> None:
         if filled is not None and filled.op_type == "ConstantOfShape":
             softmax.input[0] = where.input[2]
             graph.node.remove(where)
+            for unused in (filled, makers.get(filled.input[0])):  # onnxruntime would still fill it
+                if unused is not None and not _readers(graph, unused.output[0]):
+                    graph.node.remove(unused)
+
+
+def _scale_queries(graph: Any) -> None:
+    """Replace `Softmax(scale * (q @ k))` by `Softmax((scale * q) @ k)`: less to multiply."""
+    makers = {output: node for node in graph.node for output in node.output}
+    for softmax in [node for node in graph.node if node.op_type == "Softmax"]:
+        product = makers.get(softmax.input[0])
+        if product is None or product.op_type != "Mul":
+            continue
+        scores, scale = (makers.get(name) for name in product.input)
+        if scores is None or scores.op_type != "MatMul" or not _is_scalar(scale, makers):
+            continue
+        if _readers(graph, product.output[0]) != [softmax] or _readers(graph, scores.output[0]) != [product]:
+            continue
+        place = list(graph.node).index(scores)
+        if scale is not None and list(graph.node).index(scale) > place:
+            graph.node.remove(scale)  # its own inputs come before the scores, or the graph had no order
+            graph.node.insert(place, scale)
+            place += 1
+        scaled = f"{scores.name}/scaled_query"
+        graph.node.insert(place, onnx.helper.make_node("Mul", [scores.input[0], product.input[1]], [scaled], scaled))
+        scores.input[0] = scaled
+        softmax.input[0] = product.input[0]
+        graph.node.remove(product)
+
+
+def _readers(graph: Any, name: str) -> list[Any]:
+    return [node for node in graph.node if name in node.input]
+
+
+def _is_scalar(node: Any, makers: dict[str, Any]) -> bool:
+    """Whether a node's value is surely one number: a power or root of a dimension, or a constant without axes."""
+    while node is not None and node.op_type in ("Cast", "Pow", "Sqrt", "Reciprocal", "Div"):
+        node = makers.get(node.input[0])
+    if node is None or node.op_type != "Constant":
+        return node is not None and node.op_type == "Gather"
+    return not numpy_helper.to_array(node.attribute[0].t).shape

@@ -22,7 +22,7 @@ torch.manual_seed(1)
 letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'"]
 config = Wav2Vec2Config(vocab_size=len(letters), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
     intermediate_size=64, conv_dim=(32,) * 7, feat_extract_norm=norm, do_stable_layer_norm=norm == "layer",
-    num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, pad_token_id=0, initializer_range=0.4)
+    num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, pad_token_id=0, initializer_range=0.25)
 Wav2Vec2ForCTC(config).eval().save_pretrained(folder)
 Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer").save_pretrained(folder)
 json.dump({token: index for index, token in enumerate(letters)}, open(folder + "/vocab.json", "w"))
