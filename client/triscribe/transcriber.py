@@ -15,6 +15,7 @@ from triscribe.chunking import ChunkingOptions
 from triscribe.diarization import Diarization, DiarizationOptions, Diarizer
 from triscribe.errors import DiarizationError
 from triscribe.speakers import assign
+from triscribe.stitching import InOrder, SegmentSink, stitch
 from triscribe.triton import RetryPolicy, TritonConnection
 from triscribe.types import (
     SAMPLE_RATE,
@@ -22,7 +23,6 @@ from triscribe.types import (
     Chunk,
     ChunkResult,
     Notice,
-    Segment,
     Task,
     Transcript,
 )
@@ -30,9 +30,6 @@ from triscribe.vad import VadOptions
 
 Progress = Callable[[float, float], None]
 """Called with (audio seconds done, audio seconds in all); the first never falls."""
-
-SegmentSink = Callable[[Sequence[Segment]], None]
-"""Called with segments that will not change, in order and in the file's seconds, as soon as they are known."""
 
 DIARIZATION_FAILED = "diarization_failed"
 """Code of the warning that stands in for the speakers."""
@@ -204,7 +201,7 @@ class Transcriber:
             language, probability = await self._probe(session, chunks)
         request = self._options.request(language=language, priority="bulk" if len(chunks) > 1 else "interactive")
         done_s = 0.0
-        in_order = _InOrder(final)
+        in_order = InOrder(final)
 
         async def one(chunk: Chunk) -> ChunkResult:
             nonlocal done_s
@@ -293,23 +290,6 @@ class Session:
         await self.connection.__aexit__(None, None, None)
 
 
-class _InOrder:
-    """Passes the segments of chunks on as soon as those of all earlier chunks are there."""
-
-    def __init__(self, sink: SegmentSink | None) -> None:
-        self._sink = sink
-        self._early: dict[int, tuple[Chunk, ChunkResult]] = {}
-        self._next = 0
-
-    def add(self, chunk: Chunk, result: ChunkResult) -> None:
-        if self._sink is None:
-            return
-        self._early[chunk.index] = (chunk, result)
-        while ready := self._early.pop(self._next, None):
-            self._next += 1
-            self._sink([moved(segment, ready[0].start) for segment in ready[1].segments])
-
-
 async def _all(calls: Any) -> list[Any]:
     """All results in order; the first error cancels the rest and is raised as it is."""
     try:
@@ -325,22 +305,3 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def stitch(info: AudioInfo, chunks: Sequence[Chunk], results: Sequence[ChunkResult], frame: Transcript) -> Transcript:
-    """Put the chunks' results, with chunk-relative times, into the file's `frame`."""
-    segments: list[Segment] = []
-    notices = list(frame.warnings)
-    for chunk, result in zip(chunks, results, strict=True):
-        segments += [moved(segment, chunk.start) for segment in result.segments]
-        for notice in result.notices:
-            start, end = (None if t is None else t + chunk.start for t in (notice.start, notice.end))
-            notices.append(replace(notice, start=start, end=end))
-    model = results[0].model if results else frame.model
-    return replace(frame, audio=info, model=model, segments=tuple(segments), warnings=tuple(notices))
-
-
-def moved(segment: Segment, offset_s: float) -> Segment:
-    """The segment `offset_s` seconds later, words included."""
-    words = tuple(replace(word, start=word.start + offset_s, end=word.end + offset_s) for word in segment.words)
-    return replace(segment, start=segment.start + offset_s, end=segment.end + offset_s, words=words)

@@ -26,7 +26,7 @@ from triscribe.errors import (
 from triscribe.gateway.agreement import LocalAgreement, longest_pause
 from triscribe.gateway.endpointer import Endpointer, SpeechEvent
 from triscribe.gateway.tail import AudioTail
-from triscribe.transcriber import moved
+from triscribe.stitching import moved
 from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Samples, Segment
 
 BLOCK_SAMPLES = 4096

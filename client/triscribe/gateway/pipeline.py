@@ -12,7 +12,8 @@ from triscribe.audio import Decoded
 from triscribe.diarization import Diarization, Diarizer
 from triscribe.errors import DiarizationError, FailedPreconditionError
 from triscribe.gateway.config import Recognition
-from triscribe.transcriber import SegmentSink, Session, Transcriber, with_speakers
+from triscribe.stitching import SegmentSink
+from triscribe.transcriber import Session, Transcriber, with_speakers
 from triscribe.types import SAMPLE_RATE, Transcript
 
 NAME = "the audio"

@@ -69,7 +69,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch):
     fake = Server()
-    monkeypatch.setattr(module, "TritonConnection", lambda address, retry=None: fake)
+    monkeypatch.setattr(module, "TritonConnection", lambda address, retry=None, headers=dict: fake)
     return fake
 
 

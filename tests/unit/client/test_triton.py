@@ -92,7 +92,7 @@ class Client:
         self.requests: list[dict[str, Any]] = []
         self.times: list[float] = []
 
-    def stream_infer(self, requests):
+    def stream_infer(self, requests, headers=None):
         self.times.append(time.monotonic())
         self.streams.append(Stream(self.script.pop(0), self._read(requests)))
         return self.streams[-1]
