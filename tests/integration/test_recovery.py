@@ -69,6 +69,16 @@ def _answered(server, model):
         return 0
 
 
+@pytest.mark.usefixtures("recovered")
+def test_a_killed_server_leaves_no_worker_behind(server):
+    process = server.supervisor.process
+    stubs = process.stubs()
+    assert stubs
+    os.kill(process.pid, signal.SIGKILL)
+    assert wait_for(lambda: server.supervisor.process.pid != process.pid, timeout_s=60)
+    assert wait_for(lambda: not any(psutil.pid_exists(pid) for pid in stubs), timeout_s=10)
+
+
 def test_nothing_new_starts_for_a_caller_that_went_away(server, conversation):
     """Twelve bulk requests, all but one cancelled while they wait: far fewer executions than requests."""
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,14 +95,13 @@ class ServerProcess:
         stubs = [psutil.Process(pid) for pid in self.stubs() if psutil.pid_exists(pid)]
         if self._popen.poll() is None:
             self._popen.send_signal(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._popen.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                self._popen.kill()
-                self._popen.wait()
-        _, left = psutil.wait_procs(stubs, timeout=2)
-        for stub in left:
-            stub.kill()
+        psutil.wait_procs(stubs, timeout=2)
+        # The group, not the children: those of a server that was killed are nobody's children any more.
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
 
     def log_tail(self, lines: int = 20) -> str:
         """The end of the server's log without its tables; errors are kept wherever they stand."""
