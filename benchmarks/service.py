@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import resource
 import signal
@@ -118,7 +119,7 @@ async def wait_for(condition: Callable[[], bool]) -> None:
 def long_file(recordings: list[Recording], minutes: float) -> None:
     """Joined speech of that length: speed, memory of this process, and whether every part arrived."""
     base = join(recordings)
-    times = max(1, round(minutes * 60 * SAMPLE_RATE / len(base.samples)))
+    times = math.ceil(minutes * 60 * SAMPLE_RATE / len(base.samples))
     samples = np.tile(base.samples, times)
     with EmbeddedTriton() as server:
         started = time.monotonic()

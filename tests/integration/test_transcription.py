@@ -21,7 +21,7 @@ TRANSCRIPT_SCHEMA = json.loads((REPOSITORY / "docs" / "transcript.schema.json").
 RESULT_SCHEMA = json.loads((REPOSITORY / "docs" / "result.schema.json").read_text())
 
 SAMPLE_WER = 0.30
-"""base makes 0.20 on the conversation, whose reference has every "oh" and overlapping speech."""
+"""base makes 0.14 on the conversation, in which people talk over each other."""
 
 
 @pytest.fixture(scope="module")

@@ -164,6 +164,7 @@ async def test_nothing_to_talk_to():
             process.stop()
 
 
+@pytest.mark.load
 async def test_a_full_queue_says_when_to_come_back(small_triton, small_gateway, conversation):
     """A 20-minute upload fills a queue of 150 s; a short call is then refused at once, and the upload is not lost."""
     data = pcm16(np.tile(conversation.samples, 40))
@@ -182,6 +183,7 @@ async def test_a_full_queue_says_when_to_come_back(small_triton, small_gateway, 
         assert "queue is full" in str(refused)
 
 
+@pytest.mark.load
 async def test_one_caller_cannot_take_every_place(small_triton):
     with gateway_process(small_triton.url, max_calls_per_caller=2, health_interval_s=600) as process:
         async with AsyncClient(process.address) as client:
