@@ -14,6 +14,7 @@ from triscribe.audio import Decoded
 from triscribe.chunking import ChunkingOptions
 from triscribe.diarization import Diarization, DiarizationOptions, Diarizer
 from triscribe.errors import DiarizationError
+from triscribe.journal import Journal
 from triscribe.speakers import assign
 from triscribe.stitching import InOrder, SegmentSink, stitch
 from triscribe.triton import RetryPolicy, TritonConnection
@@ -144,15 +145,18 @@ class Transcriber:
         *,
         progress: Progress | None = None,
         speakers: Speakers | None = None,
+        journal: Journal | None = None,
     ) -> Transcript:
         """The same within a session that is shared with other files, with names for the speakers if wanted.
 
         Speakers are found while the text is. When that fails the transcript comes without them, and with the
-        warning `diarization_failed`.
+        warning `diarization_failed`. Chunks that `journal` knows are not asked for again; the caller closes it.
         """
         decoded = await asyncio.to_thread(audio.decode, source)
+        if journal is not None:
+            await asyncio.to_thread(journal.open, decoded.samples)
         path = "-" if not isinstance(source, str | Path) else str(source)
-        text = partial(self.transcribe_decoded, session, decoded, path=path, progress=progress)
+        text = partial(self.transcribe_decoded, session, decoded, path=path, progress=progress, journal=journal)
         if speakers is None:
             return await text()
         transcript, found = await _all([text, partial(speakers.find, decoded)])
@@ -166,10 +170,11 @@ class Transcriber:
         path: str,
         progress: Progress | None = None,
         final: SegmentSink | None = None,
+        journal: Journal | None = None,
     ) -> Transcript:
         """The same for audio that was decoded already; `final` gets the segments as soon as they are known."""
         prepared = await asyncio.to_thread(self._prepare, decoded, path)
-        results, language, probability = await self._fan_out(session, prepared, progress, final)
+        results, language, probability = await self._fan_out(session, prepared, progress, final, journal)
         return stitch(
             prepared.info,
             prepared.chunks,
@@ -193,7 +198,12 @@ class Transcriber:
         return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), chunks, decoded.notices)
 
     async def _fan_out(
-        self, session: Session, prepared: _Prepared, progress: Progress | None, final: SegmentSink | None
+        self,
+        session: Session,
+        prepared: _Prepared,
+        progress: Progress | None,
+        final: SegmentSink | None,
+        journal: Journal | None,
     ) -> tuple[list[ChunkResult], str | None, float]:
         chunks = prepared.chunks
         language, probability = self._language, 1.0 if self._language else 0.0
@@ -205,8 +215,12 @@ class Transcriber:
 
         async def one(chunk: Chunk) -> ChunkResult:
             nonlocal done_s
-            async with session.slots:
-                result = await session.connection.transcribe(chunk, request, timeout_s=self._options.timeout_s)
+            result = journal.get(chunk, request) if journal else None
+            if result is None:
+                async with session.slots:
+                    result = await session.connection.transcribe(chunk, request, timeout_s=self._options.timeout_s)
+                if journal:
+                    journal.put(chunk, request, result)
             done_s = done_s + chunk.duration
             if progress:
                 progress(done_s, total_s)

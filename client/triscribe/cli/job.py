@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from triscribe.errors import DiarizationError, TriscribeError
 from triscribe.formats import WRITERS, atomic_write
+from triscribe.journal import MIN_DURATION_S, Journal
 from triscribe.transcriber import DIARIZATION_FAILED, Session, Speakers, Transcriber
 from triscribe.types import Transcript
 
@@ -24,10 +25,20 @@ FILES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Output:
-    """Where transcripts go: files of these formats in `folder`, or the one format to standard output."""
+    """Where transcripts go: files of these formats in `folder`, or the one format to standard output.
+
+    `resume`: whether a job that was killed can go on; None leaves it to recordings long enough to need it.
+    """
 
     formats: tuple[str, ...]
     folder: Path | None
+    resume: bool | None = None
+
+    def journal(self, name: str) -> Journal | None:
+        """The journal of the recording whose outputs are called `name`."""
+        if self.folder is None or self.resume is False:
+            return None
+        return Journal(self.folder / f".{name}.journal", from_s=0.0 if self.resume else MIN_DURATION_S)
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Job:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         at_once = asyncio.Semaphore(FILES_AT_ONCE)
         targets = _targets(files)
+        journals = {file: self.output.journal(targets[file]) for file in files}
         failed = 0
         with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
             async with Session(self.server) as session:
@@ -55,7 +67,7 @@ class Job:
                         move = _mover(bars, bars.add_task(Path(file).name, total=None))
                         source = sys.stdin.buffer if file == STDIN else Path(file)
                         return await self.transcriber.transcribe_in(
-                            session, source, progress=move, speakers=self.speakers
+                            session, source, progress=move, speakers=self.speakers, journal=journals[file]
                         )
 
                 tasks = [asyncio.create_task(one(file)) for file in files]
@@ -64,9 +76,18 @@ class Job:
                         transcript = await task
                         self._deliver(transcript, targets[file], headed=len(files) > 1)
                         self._tell(console, file, transcript)
+                        if journal := journals[file]:
+                            if journal.reused:
+                                _say(
+                                    console, f"{file}: resumed, {journal.reused} chunks were done already", style="dim"
+                                )
+                            journal.discard()
                     except (TriscribeError, OSError) as error:
                         failed += 1
                         _say(console, f"{file}: {error}")
+                    finally:
+                        if journal := journals[file]:
+                            journal.close()
         return failed
 
     def _deliver(self, transcript: Transcript, name: str, *, headed: bool) -> None:

@@ -51,9 +51,13 @@ def transcribe(
     max_speakers: Annotated[int | None, typer.Option(help="Most speakers.", min=1)] = None,
     formats: Annotated[str, typer.Option("--format", help=f"Comma-separated: {', '.join(WRITERS)}.")] = "txt",
     output_dir: Annotated[Path | None, typer.Option(help="Write files here instead of printing.")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(help="Go on where a killed job stopped. Default: with --output-dir, for 10 minutes and more."),
+    ] = None,
 ) -> None:
     """Transcribe media files. Exit 0: all well, 1: a file failed, 2: usage."""
-    output = _check_output(files, formats, output_dir)
+    output = _check_output(files, formats, output_dir, resume)
     if task not in ("transcribe", "translate"):
         raise UsageError(f"--task is transcribe or translate, not {task!r}")
     languages.resolve(language)  # before anything is started
@@ -99,7 +103,7 @@ def _server(address: str | None, model: str) -> Iterator[str]:
         yield embedded.url
 
 
-def _check_output(files: Sequence[str], formats: str, folder: Path | None) -> Output:
+def _check_output(files: Sequence[str], formats: str, folder: Path | None, resume: bool | None) -> Output:
     names = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
     unknown = [name for name in names if name not in WRITERS]
     if unknown or not names:
@@ -110,4 +114,6 @@ def _check_output(files: Sequence[str], formats: str, folder: Path | None) -> Ou
         raise UsageError(f"several files as {names[0]} need --output-dir")
     if files.count(STDIN) > 1:
         raise UsageError("standard input can be read only once")
-    return Output(names, folder)
+    if resume and folder is None:
+        raise UsageError("--resume needs --output-dir: the journal lies beside the output")
+    return Output(names, folder, resume)

@@ -12,6 +12,7 @@ import pytest
 
 from triscribe import transcriber as module
 from triscribe.errors import AudioError, InternalError, UnavailableError, UsageError
+from triscribe.journal import Journal
 from triscribe.transcriber import PROBED_CHUNKS, Session, TranscribeOptions, Transcriber
 from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Segment, Word
 
@@ -206,3 +207,29 @@ def test_bytes_are_told_from_a_path(server, tmp_path):
     assert run(path, server).audio.path == str(path)
     assert run(media(2), server).audio.path == "-"
     assert run(io.BytesIO(media(2)), server).audio.path == "-"
+
+
+def test_a_resumed_job_asks_only_for_what_is_missing(server, tmp_path):
+    """The last chunk fails; the second try asks for that one alone and gives the text of an undisturbed job."""
+    expected = run(media(100), server, language="en")
+    sent, server.requests = len(server.requests), []
+
+    def attempt():
+        async def job():
+            journal = Journal(tmp_path / "journal", from_s=0.0)
+            try:
+                async with Session("host:1", concurrency=1) as session:
+                    transcriber = Transcriber("host:1", TranscribeOptions(voice_detection=None, language="en"))
+                    return await transcriber.transcribe_in(session, io.BytesIO(media(100)), journal=journal)
+            finally:
+                journal.close()
+
+        return asyncio.run(job())
+
+    server.failing = {sent - 1: InternalError("broken")}
+    with pytest.raises(InternalError):
+        attempt()
+    assert len(server.requests) == sent
+    server.failing, server.requests = {}, []
+    assert attempt() == expected
+    assert len(server.requests) == 1
