@@ -66,7 +66,7 @@ class Journal:
         """
         if len(samples) < self._from_s * SAMPLE_RATE:
             return
-        header = {"format": FORMAT, "audio": hashlib.sha256(samples).hexdigest(), "samples": len(samples)}
+        header = {"format": FORMAT, "audio": hashlib.sha256(samples.data).hexdigest(), "samples": len(samples)}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
