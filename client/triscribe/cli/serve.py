@@ -22,6 +22,9 @@ def serve(
     grpc_port: Annotated[int, typer.Option(help="gRPC port; 0 chooses a free one.", min=0, max=65535)] = 8001,
     http_port: Annotated[int, typer.Option(help="HTTP port (health); 0 chooses.", min=0, max=65535)] = 8000,
     metrics_port: Annotated[int, typer.Option(help="Prometheus port; 0 chooses.", min=0, max=65535)] = 8002,
+    health_port: Annotated[
+        int, typer.Option(help="HTTP port of /livez and /readyz, the supervisor's word; 0: none.", min=0, max=65535)
+    ] = 8003,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     compute_type: Annotated[str, typer.Option(help="auto, int8, float16, int8_float16, float32, …")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 takes every core.", min=0)] = 0,
@@ -34,6 +37,7 @@ def serve(
         grpc_port=grpc_port,
         http_port=http_port,
         metrics_port=metrics_port,
+        health_port=health_port or None,
         device=device,
         compute_type=compute_type,
         threads=threads,
@@ -41,9 +45,10 @@ def serve(
     )
     started = time.monotonic()
     with EmbeddedTriton(options) as triton:
+        health = f", health {triton.health.port}" if triton.health else ""
         typer.echo(
             f"Serving {', '.join(model)} on {triton.url} after {time.monotonic() - started:.1f} s "
-            f"(HTTP {triton.ports.http}, metrics {triton.ports.metrics}).",
+            f"(HTTP {triton.ports.http}, metrics {triton.ports.metrics}{health}).",
             err=True,
         )
         while not triton.supervisor.wait(timeout_s=1.0):

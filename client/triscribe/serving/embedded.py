@@ -13,24 +13,29 @@ from types import TracebackType
 from triscribe.models import ModelStore
 from triscribe.serving.assemble import ServedModel, assemble
 from triscribe.serving.canary import Canary
+from triscribe.serving.health import HealthEndpoint
 from triscribe.serving.machine import size_machine
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.process import ServerCommand
 from triscribe.serving.runtime import find_runtime
-from triscribe.serving.supervisor import Supervisor, Watch
+from triscribe.serving.supervisor import State, Supervisor, Watch
 
 DEFAULT_MODEL = "base"
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What to serve and where. Ports of 0 are chosen; `models` are manifest names or checkpoint folders."""
+    """What to serve and where. Ports of 0 are chosen; `models` are manifest names or checkpoint folders.
+
+    `health_port` None leaves the health endpoint out.
+    """
 
     models: Sequence[str] = (DEFAULT_MODEL,)
     host: str = "127.0.0.1"
     grpc_port: int = 0
     http_port: int = 0
     metrics_port: int = 0
+    health_port: int | None = None
     device: str = "auto"
     compute_type: str = "auto"
     threads: int = 0
@@ -51,7 +56,15 @@ class EmbeddedTriton:
         self.ports = ReservedPorts(
             self._options.host, self._options.grpc_port, self._options.http_port, self._options.metrics_port
         )
-        self.supervisor: Supervisor
+        self.health: HealthEndpoint | None = None
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Who watches the server; there is none before it was entered."""
+        if self._supervisor is None:
+            raise RuntimeError("the server was not entered")
+        return self._supervisor
 
     @property
     def url(self) -> str:
@@ -67,6 +80,10 @@ class EmbeddedTriton:
             ModelError: weights are missing and cannot be fetched.
         """
         with ExitStack() as undo:
+            if self._options.health_port is not None:
+                # First to come and last to go: fetching weights and draining are states to be told too.
+                self.health = HealthEndpoint(self._options.host, self._options.health_port, self._state)
+                undo.enter_context(self.health)
             run_dir = Path(tempfile.mkdtemp(prefix="triscribe-"))
             undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
             runtime = find_runtime(self._store)
@@ -82,7 +99,7 @@ class EmbeddedTriton:
             log = self._options.log_file or run_dir / "triton.log"
             command = ServerCommand(runtime, repository, backends, self.ports, log)
             canary = Canary(self._connect_url, [model.name for model in models])
-            self.supervisor = Supervisor(command, canary, self._options.watch)
+            self._supervisor = Supervisor(command, canary, self._options.watch)
             undo.callback(self.supervisor.stop)
             self.supervisor.start()
             self._stack = undo.pop_all()
@@ -92,6 +109,9 @@ class EmbeddedTriton:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _state(self) -> State:
+        return self._supervisor.state if self._supervisor else State.STARTING
 
     @property
     def _connect_url(self) -> str:

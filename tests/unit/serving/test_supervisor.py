@@ -148,7 +148,7 @@ def test_answers_that_stop_coming_are_a_reason_to_restart(supervise, canary):
     supervisor.start()
     pid = supervisor.process.pid
     canary.error = TimeoutError("no answer")
-    assert wait_for(lambda: supervisor.restarts == 1, 10)
+    assert wait_for(lambda: supervisor.restarts >= 1, 10)
     canary.error = None
     assert wait_for(lambda: supervisor.state is not State.RESTARTING, 10)
     assert supervisor.process.pid != pid
