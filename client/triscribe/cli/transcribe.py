@@ -49,6 +49,9 @@ def transcribe(
     num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.", min=1)] = None,
     min_speakers: Annotated[int | None, typer.Option(help="Fewest speakers.", min=1)] = None,
     max_speakers: Annotated[int | None, typer.Option(help="Most speakers.", min=1)] = None,
+    speaker_embeddings: Annotated[
+        bool, typer.Option("--speaker-embeddings", help="A vector for each speaker in the JSON.")
+    ] = False,
     formats: Annotated[str, typer.Option("--format", help=f"Comma-separated: {', '.join(WRITERS)}.")] = "txt",
     output_dir: Annotated[Path | None, typer.Option(help="Write files here instead of printing.")] = None,
 ) -> None:
@@ -67,7 +70,7 @@ def transcribe(
         beam_size=beam_size,
         voice_detection=VadOptions() if vad else None,
     )
-    wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, pipeline=diarization_pipeline)
+    wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, diarization_pipeline, speaker_embeddings)
     with ExitStack() as stack:
         speakers = Speakers(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
         address = stack.enter_context(_server(server, model or DEFAULT_MODEL))
