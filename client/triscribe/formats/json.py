@@ -81,7 +81,9 @@ def _warning(notice: Notice) -> dict[str, Any]:
 
 
 def _embeddings(transcript: Transcript) -> dict[str, list[float]]:
-    return {label: [round(value, _VECTOR_DIGITS) for value in vector] for label, vector in transcript.embeddings.items()}
+    return {
+        label: [round(value, _VECTOR_DIGITS) for value in vector] for label, vector in transcript.embeddings.items()
+    }
 
 
 def _seconds(time: float) -> float:

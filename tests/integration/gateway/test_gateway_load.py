@@ -18,8 +18,6 @@ from triscribe.errors import DeadlineExceededError, ResourceExhaustedError, Unav
 from triscribe.v1 import speech_pb2 as pb
 from triscribe.v1 import speech_pb2_grpc
 
-pytestmark = pytest.mark.load
-
 PCM = RecognitionOptions(pcm=PcmFormat())
 OPEN_STREAMS = 200
 ONCE = RecognitionOptions(pcm=PcmFormat(), decoding={"temperatures": [0.0]})
@@ -84,7 +82,7 @@ async def test_a_deadline_stops_the_work_too(small_triton, small_gateway, conver
             with pytest.raises(DeadlineExceededError):
                 await client.transcribe(long_recording, ONCE, timeout_s=timeout_s)
             timeout_s *= 1.5
-        assert codes(small_gateway)[-1] == "DEADLINE_EXCEEDED"
+        assert await asyncio.to_thread(wait_for, lambda: codes(small_gateway)[-1:] == ["DEADLINE_EXCEEDED"], 2)
         assert await started_after(small_triton, client, conversation) <= GROUP
         assert executions(small_triton) - before < CHUNKS
 
@@ -114,7 +112,7 @@ async def test_a_slow_writer_and_a_slow_reader_cost_no_memory(small_triton, conv
                     sent += 1
 
             flooding = asyncio.create_task(flood())
-            await asyncio.sleep(20)
+            await asyncio.sleep(8)
             flooding.cancel()
             assert sent < 60  # it was stopped
             assert rss().rss - start < 64 * 2**20
