@@ -22,7 +22,6 @@ import sys
 import tempfile
 import time
 import wave
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +143,11 @@ def job(data: Path, recordings: list[dict[str, Any]], minutes: float) -> None:
             print(
                 f"{minutes:g} min {options[0]}: {wall:.1f} s wall, {cpu:.1f} s CPU, wall / (CPU / {cores}) = ", end=""
             )
-            parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in used.most_common() if seconds >= 0.5)
+            parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in used.items() if seconds >= 0.5)
             print(f"{wall / (cpu / cores):.2f}; CPU of {parts}")
 
 
-def _used(command: list[str]) -> tuple[float, Counter[str]]:
+def _used(command: list[str]) -> tuple[float, dict[str, float]]:
     """Wall and CPU seconds of a command, the latter by the programs below it, as last seen (every 50 ms)."""
     seen: dict[int, tuple[str, float]] = {}
     started = time.perf_counter()
@@ -162,9 +161,9 @@ def _used(command: list[str]) -> tuple[float, Counter[str]]:
     wall = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(f"{command} failed")
-    used: Counter[str] = Counter()
+    used: dict[str, float] = {}
     for name, seconds in seen.values():
-        used[name] += seconds
+        used[name] = used.get(name, 0.0) + seconds
     return wall, used
 
 

@@ -74,8 +74,8 @@ def main() -> None:
         torch.set_num_threads(threads)
         pipeline = variants[name]()
         rows.append({"variant": name} | _measure(pipeline, recordings))
-        if name in JOINED:
-            rows[-1]["joined"] = _measure(pipeline, _joined(recordings))["der"]
+        if name in JOINED and (joined := _joined(recordings)):
+            rows[-1]["joined"] = _measure(pipeline, joined)["der"]
         print(json.dumps(rows[-1]), flush=True)
     Path(result).write_text(json.dumps(rows))
 

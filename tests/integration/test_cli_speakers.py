@@ -26,8 +26,11 @@ def start(server, conversation):
 
     def start(*arguments, **environment):
         command = [TRISCRIBE, "transcribe", "--server", server.url, "--diarize", str(conversation.path)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        running.append(subprocess.Popen([*command, *map(str, arguments)], env=os.environ | environment, **pipes))
+        command += map(str, arguments)
+        environment = os.environ | environment
+        running.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
         return running[-1]
 
     yield start

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyannote.audio import Inference
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.pipelines.clustering import AgglomerativeClustering
@@ -102,7 +103,8 @@ class FastDiarization(SpeakerDiarization):  # type: ignore[misc]
         self.klustering = "AgglomerativeClustering"
         self._only_found_speakers = tuning.only_found_speakers
         self._stride = tuning.embedding_stride
-        self._segmentation = ParallelInference(self._segmentation, threads)
+        original: Inference = self._segmentation
+        self._segmentation: Inference = ParallelInference(original, threads)
         self._embedding = WindowEmbedding(embedding, threads, tuning.max_frames)
         self.clustering = BoundedClustering(metric=self._embedding.metric)
         self._expects_num_speakers = False

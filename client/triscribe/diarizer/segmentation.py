@@ -39,7 +39,8 @@ class ParallelInference(Inference):  # type: ignore[misc]
     def infer(self, chunks: torch.Tensor) -> NDArray[np.float32]:
         """Activity of each window, shape `(windows, frames, speakers)`; `chunks` is `(windows, 1, samples)`."""
         if self.device.type != "cpu" or self._threads == 1:
-            return self._infer(chunks)
+            whole: NDArray[np.float32] = self._infer(chunks)
+            return whole
         # A thread of PyTorch's own count: `set_num_threads` holds for the thread that calls it.
         with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return np.concatenate(list(pool.map(self._infer, chunks.split(WINDOWS_PER_CALL))))
