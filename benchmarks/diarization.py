@@ -1,62 +1,71 @@
-"""Diarization figures: what each change buys, the process under load, and who said which word.
+"""Diarization figures: what each change buys, the process on a long file, whole jobs, and who said which word.
 
     python benchmarks/diarization.py variants [VARIANT...]       DER and time of each change, in the diarizer
     python benchmarks/diarization.py process --minutes 60         memory and time of the process on a long file
-    python benchmarks/diarization.py words [--transcripts DIR]    words with the right speaker, cpWER
+    python benchmarks/diarization.py job --minutes 10             text and speakers at once: wall time by CPU time
+    python benchmarks/diarization.py words [--model base]         words with the right speaker, cpWER
 
 Recordings: the folder `speakers` of TRISCRIBE_TEST_DATA (default: shared/data beside the repository), or `--data`. Its
-manifest lists `audio`, `rttm`, `uem` and, for `words`, `words` (word, start, end, speaker).
+manifest lists `audio`, `rttm`, `uem` and, for `words`, `words` (word, start, end, speaker) or `text_turns` (the same
+with whole turns).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
-from collections import Counter
+import wave
 from pathlib import Path
 from typing import Any
 
-import jiwer
-import meeteval
 import numpy as np
 import psutil
-from scipy.optimize import linear_sum_assignment
-from whisper_normalizer.english import EnglishTextNormalizer
+from diarization_words import words
 
 from triscribe.audio import decode
 from triscribe.diarization import Diarization, Diarizer
 from triscribe.diarization_process import find_python
-from triscribe.speakers import assign
-from triscribe.types import SAMPLE_RATE, Segment, Word
+from triscribe.types import SAMPLE_RATE
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("TRISCRIBE_TEST_DATA", ROOT.parent / "shared/data")) / "speakers"
 
-Spoken = tuple[str, str | None]
-"""A normalised word and its speaker."""
+_PROGRAMS = (
+    ("triscribe.diarizer", "diarizer"),
+    ("/whisper-", "whisper"),
+    ("/align", "align"),
+    ("/transcribe/", "transcribe"),
+    ("tritonserver", "Triton"),
+)
+"""What the command line of a process holds, and what we call it."""
 
 
 def main() -> None:
-    """Runs one of the three."""
+    """Runs one of the four."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     modes = parser.add_subparsers(dest="mode", required=True)
     modes.add_parser("variants").add_argument("names", nargs="*")
     modes.add_parser("process").add_argument("--minutes", type=float, default=60.0)
-    modes.add_parser("words").add_argument("--transcripts", type=Path, help="STEM.json for each recording")
+    modes.add_parser("job").add_argument("--minutes", type=float, default=10.0)
+    modes.add_parser("words").add_argument("--model", help="words of this checkpoint instead of the reference's")
     arguments = parser.parse_args()
     recordings = json.loads((arguments.data / "manifest.json").read_text())
     if arguments.mode == "variants":
         variants(arguments.data, recordings, arguments.names)
     elif arguments.mode == "process":
         process(arguments.data, recordings, arguments.minutes)
+    elif arguments.mode == "job":
+        job(arguments.data, recordings, arguments.minutes)
     else:
-        words(arguments.data, recordings, arguments.transcripts)
+        words(arguments.data, recordings, arguments.model)
 
 
 def variants(data: Path, recordings: list[dict[str, Any]], names: list[str]) -> None:
@@ -67,7 +76,11 @@ def variants(data: Path, recordings: list[dict[str, Any]], names: list[str]) -> 
             samples = Path(folder) / f"{recording['audio']}.npy"
             np.save(samples, decode(data / recording["audio"]).samples)
             rttm = str(data / recording["rttm"])
-            jobs.append({"name": recording["audio"], "samples": str(samples), "rttm": rttm, "uem": recording["uem"]})
+            name = recording["audio"]
+            meeting = Path(name).stem.rpartition("_")[2].rstrip("abcdef")  # AMI numbers a group's meetings a, b, ...
+            jobs.append(
+                {"name": name, "meeting": meeting, "samples": str(samples), "rttm": rttm, "uem": recording["uem"]}
+            )
         job_file, result_file = Path(folder) / "jobs.json", Path(folder) / "result.json"
         job_file.write_text(json.dumps(jobs))
         subprocess.run(
@@ -79,6 +92,9 @@ def variants(data: Path, recordings: list[dict[str, Any]], names: list[str]) -> 
     print("| variant | DER % | wall, x real time | CPU, x real time |\n|---|---|---|---|")
     for row in rows:
         print(f"| {row['variant']} | {row['der']:.2f} | {row['real_time']:.3f} | {row['cpu']:.3f} |")
+    for row in rows:
+        if "joined" in row:
+            print(f"Excerpts of one meeting joined, {row['variant']}: {row['joined']:.2f} % DER")
 
 
 def process(data: Path, recordings: list[dict[str, Any]], minutes: float) -> None:
@@ -108,111 +124,55 @@ async def _watched(diarizer: Diarizer, samples: np.ndarray, child: psutil.Proces
     return await job, peak
 
 
-def words(data: Path, recordings: list[dict[str, Any]], transcripts: Path | None) -> None:
-    """Word speaker error and cpWER of each recording whose manifest has words, and over all.
-
-    Without transcripts the reference's own words and times are given to our turns: the error of diarization and
-    assignment alone, with nothing of the recogniser's in it.
-    """
-    normalise = EnglishTextNormalizer()
-    totals: Counter[str] = Counter()
-    print(
-        "| recording | words | wrong speaker | no speaker | word speaker error % | cpWER % |\n|---|---|---|---|---|---|"
-    )
-    with Diarizer() as diarizer:
-        for recording in recordings:
-            if "words" not in recording:
-                continue
-            reference = _spoken(recording["words"], normalise)
-            if transcripts:
-                found = json.loads((transcripts / f"{Path(recording['audio']).stem}.json").read_text())
-                heard = [word for segment in found["segments"] for word in segment["words"]]
-            else:
-                heard = _assigned(recording["words"], diarizer.diarize_sync(decode(data / recording["audio"]).samples))
-            counts = score(reference, _spoken(heard, normalise))
-            totals.update(counts)
-            _print_row(Path(recording["audio"]).stem, counts)
-    _print_row("all", totals)
+def job(data: Path, recordings: list[dict[str, Any]], minutes: float) -> None:
+    """The command from its start to its end, Triton's and the diarizer's starts included, beside its CPU time."""
+    joined = np.concatenate([decode(data / recording["audio"]).samples for recording in recordings])
+    samples = np.resize(joined, int(minutes * 60 * SAMPLE_RATE))
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "talk.wav"
+        with wave.open(str(file), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(SAMPLE_RATE)
+            out.writeframes((samples * 32767).astype("<i2").tobytes())
+        for options in (["--no-diarize"], ["--diarize"]):
+            command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", *options, str(file)]
+            wall, used = _used(command)
+            cpu = sum(used.values())
+            print(
+                f"{minutes:g} min {options[0]}: {wall:.1f} s wall, {cpu:.1f} s CPU, wall / (CPU / {cores}) = ", end=""
+            )
+            parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in used.items() if seconds >= 0.5)
+            print(f"{wall / (cpu / cores):.2f}; CPU of {parts}")
 
 
-def score(reference: list[Spoken], heard: list[Spoken]) -> Counter[str]:
-    """Counts of one recording.
-
-    The word speaker error is the share of recognised words (those that align with an equal or substituted word of
-    the reference) that carry another speaker, or none, under the mapping of labels that makes it smallest.
-    """
-    aligned = _align(reference, heard)
-    names = sorted({speaker or "" for speaker, _ in aligned})
-    labels = sorted({label for _, label in aligned if label is not None})
-    agreement = np.zeros((len(names), len(labels)), int)
-    for speaker, label in aligned:
-        if label is not None:
-            agreement[names.index(speaker or ""), labels.index(label)] += 1
-    right = int(agreement[linear_sum_assignment(agreement, maximize=True)].sum())
-    nobody = sum(label is None for _, label in aligned)
-    cp = meeteval.wer.cpwer(
-        reference=_seglst(reference), hypothesis=_seglst(heard), reference_sort=False, hypothesis_sort=False
-    )["recording"]
-    return Counter(
-        words=len(aligned),
-        wrong=len(aligned) - right - nobody,
-        nobody=nobody,
-        cp_errors=cp.errors,
-        cp_length=cp.length,
-    )
+def _used(command: list[str]) -> tuple[float, dict[str, float]]:
+    """Wall and CPU seconds of a command, the latter by the programs below it, as last seen (every 50 ms)."""
+    seen: dict[int, tuple[str, float]] = {}
+    started = time.perf_counter()
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for part in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    seen[part.pid] = _program(part.cmdline()), sum(part.cpu_times()[:2])
+        time.sleep(0.05)
+    wall = time.perf_counter() - started
+    if process.returncode:
+        raise SystemExit(f"{command} failed")
+    used: dict[str, float] = {}
+    for name, seconds in seen.values():
+        used[name] = used.get(name, 0.0) + seconds
+    return wall, used
 
 
-def _align(reference: list[Spoken], heard: list[Spoken]) -> list[tuple[str | None, str | None]]:
-    texts = [" ".join(word for word, _ in spoken) for spoken in (reference, heard)]
-    pairs = []
-    for chunk in jiwer.process_words(*texts).alignments[0]:
-        if chunk.type in {"equal", "substitute"}:
-            for i in range(chunk.ref_end_idx - chunk.ref_start_idx):
-                speaker = reference[chunk.ref_start_idx + i][1]
-                pairs.append((speaker, heard[chunk.hyp_start_idx + i][1]))
-    return pairs
-
-
-def _spoken(items: list[dict[str, Any]], normalise: EnglishTextNormalizer) -> list[Spoken]:
-    return [
-        (text, item["speaker"])
-        for item in sorted(items, key=lambda item: item["start"])
-        for text in normalise(item["word"]).split()
-    ]
-
-
-def _assigned(items: list[dict[str, Any]], diarization: Diarization) -> list[dict[str, Any]]:
-    segments = tuple(
-        Segment(
-            start=item["start"],
-            end=item["end"],
-            text=item["word"],
-            language="en",
-            avg_logprob=0.0,
-            no_speech_prob=0.0,
-            compression_ratio=1.0,
-            temperature=0.0,
-            words=(Word(item["word"], item["start"], item["end"], 1.0, "aligned"),),
-        )
-        for item in items
-    )
-    return [{"word": s.text, "start": s.start, "speaker": s.speaker} for s in assign(segments, diarization)]
-
-
-def _seglst(spoken: list[Spoken]) -> meeteval.io.SegLST:
-    by_speaker: dict[str, list[str]] = {}
-    for word, speaker in spoken:
-        by_speaker.setdefault(speaker or "nobody", []).append(word)
-    return meeteval.io.SegLST(
-        [{"session_id": "recording", "speaker": name, "words": " ".join(said)} for name, said in by_speaker.items()]
-    )
-
-
-def _print_row(name: str, counts: Counter[str]) -> None:
-    speaker_error = 100 * (counts["wrong"] + counts["nobody"]) / max(1, counts["words"])
-    cpwer = 100 * counts["cp_errors"] / max(1, counts["cp_length"])
-    figures = f"{counts['words']} | {counts['wrong']} | {counts['nobody']} | {speaker_error:.1f} | {cpwer:.1f}"
-    print(f"| {name} | {figures} |")
+def _program(command: list[str]) -> str:
+    line = " ".join(command)
+    for sign, name in _PROGRAMS:
+        if sign in line:
+            return name
+    return "client"
 
 
 if __name__ == "__main__":

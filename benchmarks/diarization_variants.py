@@ -1,7 +1,9 @@
 """What each change to the pipeline buys: DER and time, side by side in one process.
 
 Runs in the diarizer's environment and is started by `diarization.py`, which hands it decoded audio:
-`diarization_variants.py JOBS.json RESULT.json [VARIANT...]`. A job has `name`, `samples` (.npy), `rttm` and `uem`.
+`diarization_variants.py JOBS.json RESULT.json [VARIANT...]`. A job has `name`, `meeting`, `samples` (.npy), `rttm` and
+`uem`. The excerpts of one meeting are also joined into one recording each, for the first and the last variant of
+`JOINED`; their time counts nowhere.
 """
 
 from __future__ import annotations
@@ -45,11 +47,16 @@ PYANNOTE = Tuning(
 """The settings of docs/diarization.md's "called directly"."""
 
 
+JOINED = ("embeddings side by side", "no nameless speakers: the default")
+"""Without and with the shortcuts."""
+
+
 @dataclass(frozen=True)
 class Recording:
-    """One recording with its reference."""
+    """One recording with its reference; excerpts of one meeting have `meeting` in common."""
 
     name: str
+    meeting: str
     samples: torch.Tensor
     reference: Annotation
     scored: Timeline
@@ -65,7 +72,10 @@ def main() -> None:
     rows = []
     for name in names or variants:
         torch.set_num_threads(threads)
-        rows.append({"variant": name} | _measure(variants[name](), recordings))
+        pipeline = variants[name]()
+        rows.append({"variant": name} | _measure(pipeline, recordings))
+        if name in JOINED and (joined := _joined(recordings)):
+            rows[-1]["joined"] = _measure(pipeline, joined)["der"]
         print(json.dumps(rows[-1]), flush=True)
     Path(result).write_text(json.dumps(rows))
 
@@ -74,16 +84,20 @@ def _variants(weights: DefaultWeights, threads: int) -> dict[str, Callable[[], A
     def ours(threads: int = threads, **changes: Any) -> Callable[[], FastDiarization]:
         return lambda: FastDiarization(weights.segmentation, weights.embedding, replace(PYANNOTE, **changes), threads)
 
+    def segmentation_alone() -> FastDiarization:
+        pipeline = FastDiarization(weights.segmentation, weights.embedding, PYANNOTE, threads)
+        pipeline._embedding.threads = 1
+        return pipeline
+
     return {
         "pyannote called directly": lambda: _direct(weights),
         "features computed once": ours(threads=1),
-        f"and embeddings on {threads} threads": ours(),
-        "and 5 s for an embedding": ours(max_frames=500),
-        "and every 2nd window embedded": ours(max_frames=500, embedding_stride=2),
-        "and speakers embedded where they speak alone": ours(max_frames=500, embedding_stride=2, exclude_overlap=True),
-        "default": lambda: FastDiarization(weights.segmentation, weights.embedding, Tuning(), threads),
-        "instead: step 0.25": ours(step=0.25),
-        "instead: step 0.5": ours(step=0.5),
+        "segmentation side by side": segmentation_alone,
+        JOINED[0]: ours(),
+        "5 s of speech for an embedding": ours(max_frames=500),
+        "every second window embedded": ours(max_frames=500, embedding_stride=2),
+        JOINED[1]: lambda: FastDiarization(weights.segmentation, weights.embedding, Tuning(), threads),
+        "instead of the last three: step 0.25": ours(step=0.25),
     }
 
 
@@ -106,7 +120,26 @@ def _direct(weights: DefaultWeights) -> SpeakerDiarization:
 def _load(job: dict[str, Any]) -> Recording:
     (reference,) = load_rttm(job["rttm"]).values()
     samples = torch.from_numpy(np.load(job["samples"]))
-    return Recording(job["name"], samples, reference, Timeline([Segment(*job["uem"])]))
+    return Recording(job["name"], job["meeting"], samples, reference, Timeline([Segment(*job["uem"])]))
+
+
+def _joined(recordings: list[Recording]) -> list[Recording]:
+    """A recording for each meeting of which there are several excerpts."""
+    by_meeting: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        by_meeting.setdefault(recording.meeting, []).append(recording)
+    return [_one_after_the_other(parts) for parts in by_meeting.values() if len(parts) > 1]
+
+
+def _one_after_the_other(parts: list[Recording]) -> Recording:
+    reference, scored, begin = Annotation(), Timeline(), 0.0
+    for part in parts:
+        for segment, track, speaker in part.reference.itertracks(yield_label=True):
+            reference[Segment(begin + segment.start, begin + segment.end), (part.name, track)] = speaker
+        scored.update(Timeline(Segment(begin + span.start, begin + span.end) for span in part.scored))
+        begin += len(part.samples) / SAMPLE_RATE
+    samples = torch.cat([part.samples for part in parts])
+    return Recording(parts[0].meeting, parts[0].meeting, samples, reference, scored)
 
 
 def _measure(pipeline: Any, recordings: list[Recording]) -> dict[str, Any]:

@@ -280,6 +280,7 @@ def with_speakers(transcript: Transcript, diarization: Diarization | Diarization
         speakers=diarization.speakers,
         turns=diarization.turns,
         overlaps=diarization.overlaps,
+        embeddings=diarization.embeddings,
     )
 
 

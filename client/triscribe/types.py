@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -125,7 +126,10 @@ class AudioInfo:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The result for one file; times count from the start of the file."""
+    """The result for one file; times count from the start of the file.
+
+    `embeddings` holds a vector for each speaker, where they were asked for.
+    """
 
     audio: AudioInfo
     language: str | None
@@ -136,6 +140,7 @@ class Transcript:
     speakers: tuple[str, ...] = ()
     turns: tuple[SpeakerTurn, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     warnings: tuple[Notice, ...] = field(default=())
 
     @property

@@ -16,6 +16,7 @@ from triscribe.cli.job import STDIN, Job, Output
 from triscribe.diarization import DiarizationOptions, Diarizer, DiarizerSettings
 from triscribe.errors import DiarizationError, UsageError
 from triscribe.formats import WRITERS
+from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.embedded import DEFAULT_MODEL
 from triscribe.transcriber import Speakers, TranscribeOptions, Transcriber
@@ -24,7 +25,10 @@ from triscribe.vad import VadOptions
 
 
 def transcribe(
-    files: Annotated[list[str], typer.Argument(help="Media files; - reads standard input.", metavar="FILE...")],
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Media files; - reads standard input.", metavar="FILE...")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="A sample conversation, where no file is given.")] = False,
     server: Annotated[
         str | None, typer.Option(help="HOST:PORT of a running server. Default: start one for this call.")
     ] = None,
@@ -49,6 +53,9 @@ def transcribe(
     num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.", min=1)] = None,
     min_speakers: Annotated[int | None, typer.Option(help="Fewest speakers.", min=1)] = None,
     max_speakers: Annotated[int | None, typer.Option(help="Most speakers.", min=1)] = None,
+    speaker_embeddings: Annotated[
+        bool, typer.Option("--speaker-embeddings", help="A vector for each speaker in the JSON.")
+    ] = False,
     formats: Annotated[str, typer.Option("--format", help=f"Comma-separated: {', '.join(WRITERS)}.")] = "txt",
     output_dir: Annotated[Path | None, typer.Option(help="Write files here instead of printing.")] = None,
     resume: Annotated[
@@ -57,7 +64,9 @@ def transcribe(
     ] = None,
 ) -> None:
     """Transcribe media files. Exit 0: all well, 1: a file failed, 2: usage."""
-    output = _check_output(files, formats, output_dir, resume)
+    if not files and not sample:
+        raise UsageError("name at least one FILE, or use --sample")
+    output = _check_output(files or (), formats, output_dir, resume)
     if task not in ("transcribe", "translate"):
         raise UsageError(f"--task is transcribe or translate, not {task!r}")
     languages.resolve(language)  # before anything is started
@@ -71,14 +80,21 @@ def transcribe(
         beam_size=beam_size,
         voice_detection=VadOptions() if vad else None,
     )
-    wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, pipeline=diarization_pipeline)
+    about_speakers = (num_speakers, min_speakers, max_speakers, speaker_embeddings or None)
+    if not diarize and any(given is not None for given in about_speakers):
+        raise UsageError("options about speakers need --diarize")
+    wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, diarization_pipeline, speaker_embeddings)
     with ExitStack() as stack:
         speakers = Speakers(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
         address = stack.enter_context(_server(server, model or DEFAULT_MODEL))
         job = Job(Transcriber(address, options), address, output, speakers, must_have_speakers=not diarize_optional)
-        failed = asyncio.run(job.run(files))
+        failed = asyncio.run(job.run(files or [_sample()]))
     if failed:
         raise typer.Exit(1)
+
+
+def _sample() -> str:
+    return str(ModelStore().pull("sample-conversation") / "sample.wav")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The token-free pipeline: pyannote's speaker diarization with shared features and parallel embeddings."""
+"""The token-free pipeline: pyannote's speaker diarization with shared features, every core used in both models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyannote.audio import Inference
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.pipelines.clustering import AgglomerativeClustering
@@ -17,9 +18,7 @@ from sklearn.cluster import KMeans
 
 from triscribe.diarizer.embedding import Floats, WindowEmbedding
 from triscribe.diarizer.inheritance import embedding_sources
-
-SEGMENTATION_BATCH = 16
-"""Windows in one call of the segmentation model; bounds its memory."""
+from triscribe.diarizer.segmentation import ParallelInference
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +81,13 @@ class BoundedClustering(AgglomerativeClustering):  # type: ignore[misc]
 
 
 class FastDiarization(SpeakerDiarization):  # type: ignore[misc]
-    """`SpeakerDiarization` whose embeddings come from `WindowEmbedding`.
+    """`SpeakerDiarization` with the two models run by `ParallelInference` and `WindowEmbedding`.
 
     Args:
         segmentation: checkpoint of a pyannote segmentation model, already checked.
         embedding: ONNX file (see `export`).
         tuning: parameters.
-        threads: embeddings that are computed side by side.
+        threads: cores that the models are run on, side by side.
     """
 
     def __init__(self, segmentation: Path, embedding: Path, tuning: Tuning, threads: int) -> None:
@@ -97,7 +96,6 @@ class FastDiarization(SpeakerDiarization):  # type: ignore[misc]
         super().__init__(
             segmentation=str(segmentation),
             segmentation_step=tuning.step,
-            segmentation_batch_size=SEGMENTATION_BATCH,
             embedding_exclude_overlap=tuning.exclude_overlap,
             plda=NoPLDA(),
             clustering="OracleClustering",
@@ -105,6 +103,8 @@ class FastDiarization(SpeakerDiarization):  # type: ignore[misc]
         self.klustering = "AgglomerativeClustering"
         self._only_found_speakers = tuning.only_found_speakers
         self._stride = tuning.embedding_stride
+        original: Inference = self._segmentation
+        self._segmentation: Inference = ParallelInference(original, threads)
         self._embedding = WindowEmbedding(embedding, threads, tuning.max_frames)
         self.clustering = BoundedClustering(metric=self._embedding.metric)
         self._expects_num_speakers = False

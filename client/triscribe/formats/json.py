@@ -10,6 +10,7 @@ from triscribe.formats.base import Writer
 from triscribe.types import Notice, Segment, Transcript, Word
 
 _SCORE_DIGITS = 4
+_VECTOR_DIGITS = 5
 
 
 def render(transcript: Transcript) -> str:
@@ -21,6 +22,7 @@ def render(transcript: Transcript) -> str:
 
 def document(transcript: Transcript) -> dict[str, Any]:
     """What `render` writes, as plain Python values."""
+    optional = {} if not transcript.embeddings else {"speaker_embeddings": _embeddings(transcript)}
     return {
         "audio": {"path": transcript.audio.path, "duration": _seconds(transcript.audio.duration)},
         "language": transcript.language,
@@ -39,6 +41,7 @@ def document(transcript: Transcript) -> dict[str, Any]:
             for overlap in transcript.overlaps
         ],
         "warnings": [_warning(notice) for notice in transcript.warnings],
+        **optional,
     }
 
 
@@ -74,6 +77,12 @@ def _warning(notice: Notice) -> dict[str, Any]:
         "message": notice.message,
         "start": None if notice.start is None else _seconds(notice.start),
         "end": None if notice.end is None else _seconds(notice.end),
+    }
+
+
+def _embeddings(transcript: Transcript) -> dict[str, list[float]]:
+    return {
+        label: [round(value, _VECTOR_DIGITS) for value in vector] for label, vector in transcript.embeddings.items()
     }
 
 

@@ -18,17 +18,20 @@ from triscribe.errors import DeadlineExceededError, ResourceExhaustedError, Unav
 from triscribe.v1 import speech_pb2 as pb
 from triscribe.v1 import speech_pb2_grpc
 
-pytestmark = pytest.mark.load
-
 PCM = RecognitionOptions(pcm=PcmFormat())
 OPEN_STREAMS = 200
-CHUNKS = 20
-"""Fewer than ten minutes of the conversation are cut into."""
+ONCE = RecognitionOptions(pcm=PcmFormat(), decoding={"temperatures": [0.0]})
+"""One execution for each chunk."""
+GROUP = 8
+"""Chunks that one execution holds at most: those that were running when the caller left come to their end."""
+REPEATS = 14
+CHUNKS = 2 * REPEATS
+"""What seven minutes of the conversation are cut into, at least."""
 
 
 @pytest.fixture
 def long_recording(conversation) -> bytes:
-    return pcm16(np.tile(conversation.samples, 20))  # ten minutes
+    return pcm16(np.tile(conversation.samples, REPEATS))
 
 
 def executions(triton) -> int:
@@ -37,45 +40,51 @@ def executions(triton) -> int:
         return int(statistics.inference_stats.success.count)
 
 
+def codes(gateway) -> list[str]:
+    return [entry["code"] for entry in gateway.events("call")]
+
+
 async def wait_for_work(triton, before: int) -> None:
     assert await asyncio.to_thread(wait_for, lambda: executions(triton) > before, 60)
 
 
-async def test_a_cancelled_upload_starts_nothing_new(small_triton, small_gateway, long_recording):
+async def started_after(triton, client, conversation) -> int:
+    """Executions between 2 s after a caller left and the end of a later upload, without that upload's own.
+
+    What is waiting runs in order, so anything left of the first call would run before the later one is through.
+    """
+    await asyncio.sleep(2.0)
+    left = executions(triton)
+    later = pcm16(conversation.samples)
+    await client.transcribe(later, ONCE)
+    through = executions(triton)
+    await client.transcribe(later, ONCE)
+    own = executions(triton) - through
+    return through - left - own
+
+
+async def test_a_cancelled_upload_starts_nothing_new(small_triton, small_gateway, conversation, long_recording):
     async with AsyncClient(small_gateway.address) as client:
         before = executions(small_triton)
-        upload = asyncio.create_task(client.transcribe(long_recording, PCM))
+        upload = asyncio.create_task(client.transcribe(long_recording, ONCE))
         await wait_for_work(small_triton, before)
         upload.cancel()
-        await asyncio.sleep(2.0)
-        # What had started by then may still end: one execution of a group of chunks.
-        after = await settled(small_triton)
-        await asyncio.sleep(3.0)
-        assert executions(small_triton) == after
-        assert after - before < CHUNKS
+        assert await asyncio.to_thread(wait_for, lambda: codes(small_gateway)[-1:] == ["CANCELLED"], 2)
+        assert await started_after(small_triton, client, conversation) <= GROUP
+        assert executions(small_triton) - before < CHUNKS
 
 
-async def settled(triton) -> int:
-    """Executions once the one that was running has ended."""
-    count = executions(triton)
-    while True:
-        await asyncio.sleep(1.5)
-        now = executions(triton)
-        if now == count:
-            return now
-        count = now
-
-
-async def test_a_deadline_stops_the_work_too(small_triton, small_gateway, long_recording):
+async def test_a_deadline_stops_the_work_too(small_triton, small_gateway, conversation, long_recording):
     async with AsyncClient(small_gateway.address) as client:
-        before = executions(small_triton)
-        with pytest.raises(DeadlineExceededError):
-            await client.transcribe(long_recording, PCM, timeout_s=3.0)
-        await asyncio.sleep(2.0)
-        after = await settled(small_triton)
-        await asyncio.sleep(3.0)
-        assert executions(small_triton) == after
-        assert after - before < CHUNKS
+        before, timeout_s = executions(small_triton), 3.0
+        while executions(small_triton) == before:  # a deadline while the upload is decoded would show nothing
+            assert timeout_s < 60
+            with pytest.raises(DeadlineExceededError):
+                await client.transcribe(long_recording, ONCE, timeout_s=timeout_s)
+            timeout_s *= 1.5
+        assert await asyncio.to_thread(wait_for, lambda: codes(small_gateway)[-1:] == ["DEADLINE_EXCEEDED"], 2)
+        assert await started_after(small_triton, client, conversation) <= GROUP
+        assert executions(small_triton) - before < CHUNKS
 
 
 async def test_a_slow_writer_and_a_slow_reader_cost_no_memory(small_triton, conversation):
@@ -103,7 +112,7 @@ async def test_a_slow_writer_and_a_slow_reader_cost_no_memory(small_triton, conv
                     sent += 1
 
             flooding = asyncio.create_task(flood())
-            await asyncio.sleep(20)
+            await asyncio.sleep(8)
             flooding.cancel()
             assert sent < 60  # it was stopped
             assert rss().rss - start < 64 * 2**20
