@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from triscribe import audio, background, chunking, languages, vad
+from triscribe import background, chunking, decoder, languages, vad
 from triscribe.audio import Decoded
 from triscribe.chunking import ChunkingOptions
 from triscribe.diarization import Diarization, DiarizationOptions, Diarizer
@@ -152,7 +152,7 @@ class Transcriber:
         Speakers are found while the text is. When that fails the transcript comes without them, and with the
         warning `diarization_failed`. Chunks that `journal` knows are not asked for again; the caller closes it.
         """
-        decoded = await asyncio.to_thread(audio.decode, source)
+        decoded = await decoder.pool.decode(source)
         if journal is not None:
             await asyncio.to_thread(journal.open, decoded.samples)
         path = "-" if not isinstance(source, str | Path) else str(source)

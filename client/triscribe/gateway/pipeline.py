@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from triscribe import audio
+from triscribe import decoder
 from triscribe.audio import Decoded
 from triscribe.diarization import Diarization, Diarizer
 from triscribe.errors import DiarizationError, FailedPreconditionError
@@ -52,7 +52,7 @@ class RecordingPipeline:
         Raises:
             TriscribeError: as `Transcriber.transcribe_async`.
         """
-        decoded = await asyncio.to_thread(audio.decode, source, max_duration_s=max_s)
+        decoded = await decoder.pool.decode(source, max_duration_s=max_s)
         hooks.decoded(len(decoded.samples) / SAMPLE_RATE)
         transcriber = Transcriber(self._server, recognition.options)
 
