@@ -28,7 +28,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- /* Everything of a pod's spec that does not depend on the part */ -}}
 {{- define "triscribe.pod" -}}
 {{- $part := index .root.Values .part -}}
-{{- $gpu := and (hasKey $part "gpu") (dig "gpu" "enabled" false $part) -}}
+{{- $card := $part.gpu | default dict -}}
+{{- $gpu := $card.enabled | default false -}}
 serviceAccountName: {{ include "triscribe.name" .root }}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -42,13 +43,13 @@ securityContext:
 {{- with .root.Values.images.pullSecrets }}
 imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- if and $gpu $part.gpu.runtimeClassName }}
-runtimeClassName: {{ $part.gpu.runtimeClassName }}
+{{- if and $gpu $card.runtimeClassName }}
+runtimeClassName: {{ $card.runtimeClassName }}
 {{- end }}
-{{- with merge (dict) $part.nodeSelector (ternary $part.gpu.nodeSelector dict $gpu) }}
+{{- with merge (dict) $part.nodeSelector (ternary ($card.nodeSelector | default dict) dict $gpu) }}
 nodeSelector: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with concat $part.tolerations (ternary $part.gpu.tolerations list $gpu) }}
+{{- with concat $part.tolerations (ternary ($card.tolerations | default list) list $gpu) }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- with $part.affinity }}
