@@ -111,6 +111,16 @@ def decode(source: str | Path | bytes | BinaryIO, *, max_duration_s: float | Non
         return Decoded(samples, (*notices, *more))
 
 
+def declared_length_s(source: bytes | BinaryIO) -> float:
+    """Seconds that the header of a media file says its audio lasts; 0 where it does not say, or is no media."""
+    try:
+        with open_source(source) as media, _open_container(media) as container:
+            stream = container.streams.best("audio")
+            return _declared_s(container, stream) if stream else 0.0
+    except AudioError:
+        return 0.0
+
+
 @contextmanager
 def _open_container(media: MediaSource) -> Iterator[av.container.InputContainer]:
     # Three locks, since no single one covers every demuxer: formats that refer elsewhere are not probed, no protocol

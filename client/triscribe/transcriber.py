@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import grpc
+
 from triscribe import background, chunking, decoder, languages, vad
 from triscribe.audio import Decoded
 from triscribe.chunking import ChunkingOptions
@@ -294,8 +296,9 @@ class Session:
         retry: RetryPolicy | None = None,
         *,
         headers: Callable[[], dict[str, str]] = dict,
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        self.connection = TritonConnection(server, retry=retry, headers=headers)
+        self.connection = TritonConnection(server, retry=retry, headers=headers, credentials=credentials)
         self.slots = asyncio.Semaphore(concurrency)
 
     async def __aenter__(self) -> Session:

@@ -29,6 +29,16 @@ from triscribe.types import Chunk, ChunkResult, Notice, Samples, Segment, Word
 
 MODEL = "transcribe"
 
+_CHANNEL = (
+    # Several addresses behind one name are replicas; each stream goes to the next of them.
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A machine that vanishes sends no end of the connection; without this its chunks would wait for their deadline.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
 T = TypeVar("T")
 
 _STREAM_ERRORS: tuple[tuple[str, type[ServerError]], ...] = (
@@ -73,13 +83,25 @@ class TritonConnection:
     """A channel to one Triton (or a balancer in front of several). Belongs to one event loop."""
 
     def __init__(
-        self, server: str, *, retry: RetryPolicy | None = None, headers: Callable[[], dict[str, str]] = dict
+        self,
+        server: str,
+        *,
+        retry: RetryPolicy | None = None,
+        headers: Callable[[], dict[str, str]] = dict,
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """Connect lazily to `server`, HOST:PORT; `headers` gives what goes with a request, such as its trace."""
+        """Connect lazily.
+
+        Args:
+            server: HOST:PORT, or a gRPC target such as dns:///HOST:PORT; requests go round all its addresses.
+            retry: how UNAVAILABLE and RESOURCE_EXHAUSTED are waited out.
+            headers: gives what goes with a request, such as its trace.
+            credentials: TLS; None talks plaintext.
+        """
         self._server = server
         self._retry = retry or RetryPolicy()
         self._headers = headers
-        self._client = grpcclient.InferenceServerClient(server)
+        self._client = grpcclient.InferenceServerClient(server, creds=credentials, channel_args=_CHANNEL)
 
     async def __aenter__(self) -> TritonConnection:
         return self

@@ -14,6 +14,9 @@ from triscribe.errors import UsageError
 
 def gateway(
     server: Annotated[str | None, typer.Option(help="HOST:PORT of Triton. Default: 127.0.0.1:8001.")] = None,
+    server_ca: Annotated[Path | None, typer.Option(help="PEM authority of Triton's certificate.")] = None,
+    server_cert: Annotated[Path | None, typer.Option(help="PEM certificate to show Triton (mTLS).")] = None,
+    server_key: Annotated[Path | None, typer.Option(help="PEM private key for it.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="gRPC port; 0 chooses a free one. Default: 8443.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate chain.")] = None,
@@ -22,6 +25,9 @@ def gateway(
     tokens: Annotated[Path | None, typer.Option(help="File of hashed tokens, see gateway-token.")] = None,
     diarizer: Annotated[str | None, typer.Option(help="HOST:PORT of a diarizer, or local. Default: none.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Prometheus port. Default: 9464.")] = None,
+    health_port: Annotated[
+        int | None, typer.Option(help="Plaintext port for probes (grpc.health.v1 only). Default: none.")
+    ] = None,
     allow_plaintext: Annotated[
         bool | None, typer.Option("--allow-plaintext", help="Listen beyond this machine without TLS.")
     ] = None,

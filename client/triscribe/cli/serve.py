@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from triscribe.errors import UsageError
 from triscribe.serving import EmbeddedTriton, ServeOptions
+from triscribe.serving.process import DRAIN_S, MutualTls
 
 
 def serve(
@@ -28,6 +30,13 @@ def serve(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     compute_type: Annotated[str, typer.Option(help="auto, int8, float16, int8_float16, float32, …")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 takes every core.", min=0)] = 0,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate chain of the gRPC port.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM private key.")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="PEM authority for callers' certificates (mTLS).")] = None,
+    max_connection_age: Annotated[
+        int, typer.Option(help="Seconds after which clients connect anew, and find new replicas; 0: never.", min=0)
+    ] = 0,
+    drain: Annotated[float, typer.Option(help="Seconds that requests under way get after SIGTERM.", min=0)] = DRAIN_S,
     log_file: Annotated[Path | None, typer.Option(help="Triton's log; default: in the run directory.")] = None,
 ) -> None:
     """Run Triton with the pipeline and keep it alive until SIGTERM or Ctrl-C."""
@@ -42,6 +51,9 @@ def serve(
         compute_type=compute_type,
         threads=threads,
         log_file=log_file,
+        tls=_mutual_tls(tls_cert, tls_key, tls_client_ca),
+        max_connection_age_s=max_connection_age,
+        drain_s=drain,
     )
     started = time.monotonic()
     with EmbeddedTriton(options) as triton:
@@ -54,3 +66,14 @@ def serve(
         while not triton.supervisor.wait(timeout_s=1.0):
             pass
         triton.supervisor.raise_if_failed()
+
+
+def _mutual_tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> MutualTls | None:
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None or client_ca is None:
+        raise UsageError(
+            "TLS needs --tls-cert, --tls-key and --tls-client-ca: Triton knows no tokens, so callers must show who they"
+            " are."
+        )
+    return MutualTls(cert, key, client_ca)

@@ -52,6 +52,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tls-key", type=Path, help="private key, PEM")
     parser.add_argument("--tls-client-ca", type=Path, help="callers must show a certificate of this authority")
     parser.add_argument("--allow-plaintext", action="store_true", help="no TLS outside loopback (inside a mesh)")
+    parser.add_argument("--health-port", type=int, help="plaintext port for probes (grpc.health.v1 only)")
+    parser.add_argument("--drain", type=float, default=DRAIN_S, help="seconds a running job gets after SIGTERM")
     parser.add_argument("--threads", type=int, default=0, help="cores to use; default all")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--pipeline", action="append", default=[], metavar="NAME=DIR", help="local copy of NAME")
@@ -93,6 +95,13 @@ def main() -> int:
     return 0
 
 
+def _health_address(arguments: argparse.Namespace) -> str | None:
+    if arguments.health_port is None:
+        return None
+    host = arguments.listen.rpartition(":")[0] if arguments.listen else "127.0.0.1"
+    return f"{host}:{arguments.health_port}"
+
+
 async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
     # After the check of the environment, which says what is missing better than an import error does.
     from triscribe.diarizer.jobs import Engine  # noqa: PLC0415
@@ -116,6 +125,7 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
         token=token,
         tls=tls,
         max_duration_s=arguments.max_hours * 3600,
+        health_address=_health_address(arguments),
     )
     server, address = await start_server(settings, make_engine)
     if arguments.ready_file:
@@ -128,7 +138,7 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     logging.getLogger(__name__).info("serving on %s", address)
     await stop.wait()
-    await server.stop(DRAIN_S)
+    await server.stop(arguments.drain)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from triscribe.diarizer.settings import ServerSettings, TlsFiles
 from triscribe.v1 import diarization_pb2 as pb
 from triscribe.v1 import diarization_pb2_grpc as pb_grpc
 
+_PROBED: set[Any] = set()
+"""Kept until the process ends: a server of grpc.aio stops when nobody holds it."""
+
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["DiarizationService"].full_name
 
 
@@ -40,6 +43,12 @@ async def start_server(settings: ServerSettings, make_engine: Callable[[], Engin
     else:
         port = server.add_insecure_port(settings.address)
     await server.start()
+    if settings.health_address:
+        probed = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, probed)
+        probed.add_insecure_port(settings.health_address)
+        await probed.start()
+        _PROBED.add(probed)
     queue.warm_up()
     if settings.address.startswith("unix:"):
         return server, settings.address

@@ -32,6 +32,8 @@ _PREFIX = f"/{SERVICE}/"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _DEADLINE_SLACK_S = 0.25
 """A caller's clock runs first: when its deadline passes, its cancellation arrives a little before ours would."""
+WORK = ("text", "speakers")
+"""What may have to be done with a second of audio."""
 
 MALFORMED = object()
 """What stands in for a message that is no protobuf; gRPC itself would answer UNKNOWN."""
@@ -39,7 +41,11 @@ MALFORMED = object()
 
 @dataclass
 class Call:
-    """One call as the metrics and the log see it; never holds text or audio."""
+    """One call as the metrics and the log see it; never holds text or audio.
+
+    Attributes:
+        outstanding_s: seconds of audio that still have to be worked on, by kind of work (`WORK`).
+    """
 
     method: str
     request_id: str
@@ -50,6 +56,7 @@ class Call:
     queue_s: float | None = None
     work_s: float | None = None
     draining: bool = False
+    outstanding_s: Mapping[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
 
@@ -86,11 +93,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self._metrics = metrics
         self._span = span
         self._open: dict[asyncio.Task[Any], Call] = {}
+        for work in WORK:
+            metrics.outstanding_audio_seconds.labels(work).set_function(partial(self._outstanding_s, work))
 
     @property
     def open_calls(self) -> int:
         """Calls being worked on."""
         return len(self._open)
+
+    def _outstanding_s(self, work: str) -> float:
+        """Summed when Prometheus asks, on its thread: a call that has ended cannot leave anything behind."""
+        return sum(call.outstanding_s.get(work, 0.0) for call in tuple(self._open.values()))
 
     def interrupt_all(self) -> None:
         """End every open call with UNAVAILABLE."""

@@ -14,12 +14,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _Status = health_pb2.HealthCheckResponse
 
+LIVE = "live"
+"""Asked for instead of a service: serving as long as this process can answer, whatever the parts behind it do."""
+
 
 class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """Check and Watch; belongs to one event loop."""
 
     def __init__(self, services: tuple[str, ...]) -> None:
-        self._states = dict.fromkeys(services, _Status.NOT_SERVING)
+        self._states: dict[str, int] = dict.fromkeys(services, _Status.NOT_SERVING)
         self._changed = asyncio.Condition()
         self._closed = False
 
@@ -39,7 +42,9 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             self._changed.notify_all()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """The state of one service; the empty name is the whole process."""
+        """The state of one service; the empty name is the whole process, `LIVE` whether it runs."""
+        if request.service == LIVE:
+            return _Status(status=_Status.SERVING)
         if request.service not in self._states:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r}")
         return _Status(status=self._states[request.service])

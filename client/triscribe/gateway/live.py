@@ -122,6 +122,11 @@ class LiveRecognizer:
         """Seconds of audio received."""
         return (self._tail.end + len(self._waiting)) / SAMPLE_RATE
 
+    @property
+    def outstanding_s(self) -> float:
+        """Seconds of audio received and not final yet."""
+        return self.heard_s - self._done / SAMPLE_RATE
+
     async def push(self, samples: Samples) -> None:
         """Take samples, shape `(n_samples,)`; waits while too much is unfinished."""
         self._waiting = np.concatenate([self._waiting, samples])

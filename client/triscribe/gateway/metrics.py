@@ -53,6 +53,12 @@ class Metrics:
             (*of_call, "direction"),
             registry=self.registry,
         )
+        self.outstanding_audio_seconds = Gauge(
+            "triscribe_gateway_outstanding_audio_seconds",
+            "Audio received and not worked on yet, here or in the queues behind; work is text or speakers.",
+            ("work",),
+            registry=self.registry,
+        )
         self.in_flight = Gauge("triscribe_gateway_in_flight", "Open calls.", ("method",), registry=self.registry)
         self.serving = Gauge(
             "triscribe_gateway_serving", "1 while calls can be answered.", ("part",), registry=self.registry

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from triscribe.errors import InvalidArgumentError
-from triscribe.gateway.calls import current_call
+from triscribe.gateway.calls import WORK, current_call
 from triscribe.gateway.config import read_config
 from triscribe.gateway.messages import metadata_message, result_message
 from triscribe.gateway.pipeline import Hooks, RecordingPipeline
@@ -15,13 +15,6 @@ from triscribe.gateway.settings import GatewaySettings
 from triscribe.gateway.watch import Watcher
 from triscribe.transcriber import Session
 from triscribe.v1 import speech_pb2 as pb
-
-_SILENT = Hooks(
-    decoded=lambda length_s: None,
-    transcribed=lambda share: None,
-    diarized=lambda share: None,
-    final=lambda segments: None,
-)
 
 
 class RecognizeHandler:
@@ -45,9 +38,20 @@ class RecognizeHandler:
             if len(audio) % recognition.pcm.frame_bytes:
                 raise InvalidArgumentError("the audio ends inside a sample", field="audio")
             audio = recognition.pcm.wav_header(len(audio)) + audio
+
+        def decoded(length_s: float) -> None:
+            work = WORK if recognition.diarization else WORK[:1]
+            call.outstanding_s = dict.fromkeys(work, length_s)
+
+        hooks = Hooks(
+            decoded=decoded,
+            transcribed=lambda share: None,
+            diarized=lambda share: None,
+            final=lambda segments: None,
+        )
         async with asyncio.timeout(self._settings.call_timeout_s):
             transcript = await self._pipeline.run(
-                audio, recognition, self._session, max_s=self._settings.max_recognize_s, hooks=_SILENT
+                audio, recognition, self._session, max_s=self._settings.max_recognize_s, hooks=hooks
             )
         call.audio_in_s = call.audio_out_s = transcript.audio.duration
         call.work_s = time.monotonic() - started

@@ -25,7 +25,7 @@ from triscribe.gateway.metrics import Metrics
 from triscribe.gateway.service import SpeechService
 from triscribe.gateway.sessions import Sessions
 from triscribe.gateway.settings import GatewaySettings
-from triscribe.gateway.tls import server_credentials
+from triscribe.gateway.tls import client_credentials, server_credentials
 from triscribe.gateway.watch import Watcher
 from triscribe.transcriber import Session
 from triscribe.triton import RetryPolicy
@@ -55,6 +55,7 @@ class Gateway:
         self.metrics = Metrics()
         self.address = ""
         self.metrics_port = 0
+        self.health_port = 0
         tokens = TokenFile(self.settings.tokens) if self.settings.tokens else None
         limits = CallLimits(self.settings.max_calls, self.settings.max_calls_per_caller)
         if self.settings.tracing:
@@ -63,6 +64,9 @@ class Gateway:
         self._headers = tracing.trace_headers if self.settings.tracing else dict[str, str]
         self._calls = CallInterceptor(tokens, limits, self.metrics, span)
         self._stack = AsyncExitStack()
+        self._credentials = client_credentials(
+            self.settings.server_ca, self.settings.server_cert, self.settings.server_key
+        )
         self._server: Any = None
         self._health = HealthService(("", SERVICE))
 
@@ -75,11 +79,11 @@ class Gateway:
         """
         async with AsyncExitStack() as stack:
             diarizer = await self._enter_diarizer(stack)
-            watcher = Watcher(self.settings.server, diarizer, self.settings.health_interval_s)
+            watcher = Watcher(self.settings.server, diarizer, self.settings.health_interval_s, self._credentials)
             sessions = Sessions(
                 quick=await self._enter_session(stack, RetryPolicy(give_up_after_s=0)),
                 patient=await self._enter_session(stack, RetryPolicy()),
-                upload=lambda: Session(self.settings.server, self.settings.upload_concurrency, headers=self._headers),
+                upload=lambda: self._session(self.settings.upload_concurrency),
             )
             pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="voice"))
             service = SpeechService(
@@ -88,14 +92,18 @@ class Gateway:
             await self._start(service)
             stack.push_async_callback(self._server.stop, 0)
             self._start_metrics(stack)
+            await self._start_health(stack)
             watching = asyncio.create_task(self._watch(watcher))
             stack.callback(watching.cancel)
             self._stack = stack.pop_all()
-        logger.info("listening", extra={"address": self.address, "metrics_port": self.metrics_port})
+        logger.info("listening", extra=self._addresses())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
+
+    def _addresses(self) -> dict[str, Any]:
+        return {"address": self.address, "metrics_port": self.metrics_port, "health_port": self.health_port}
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
@@ -156,6 +164,20 @@ class Gateway:
         stack.callback(server.shutdown)
         self.metrics_port = server.server_port
 
+    async def _start_health(self, stack: AsyncExitStack) -> None:
+        """The port for probes: on the event loop that answers the calls, so that it tells about that one."""
+        if self.settings.health_port is None:
+            return
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        address = f"{self.settings.host}:{self.settings.health_port}"
+        try:
+            self.health_port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ServingError(f"Cannot listen on {address}: it is in use.") from error
+        await server.start()
+        stack.push_async_callback(server.stop, 0)
+
     async def _watch(self, watcher: Watcher) -> None:
         async def tell() -> None:
             diarizer_ok = watcher.diarizer_alive or not self.settings.diarizer_required
@@ -168,9 +190,11 @@ class Gateway:
         await watcher.run(tell)
 
     async def _enter_session(self, stack: AsyncExitStack, retry: RetryPolicy) -> Session:
-        return await stack.enter_async_context(
-            Session(self.settings.server, self.settings.max_calls, retry, headers=self._headers)
-        )
+        return await stack.enter_async_context(self._session(self.settings.max_calls, retry))
+
+    def _session(self, concurrency: int, retry: RetryPolicy | None = None) -> Session:
+        server, headers = self.settings.server, self._headers
+        return Session(server, concurrency, retry, headers=headers, credentials=self._credentials)
 
     async def _enter_diarizer(self, stack: AsyncExitStack) -> Diarizer | None:
         settings = self.settings
@@ -178,10 +202,6 @@ class Gateway:
             return None
         if settings.diarizer == "local":
             return await stack.enter_async_context(Diarizer())
-        pem = [
-            file.read_bytes() if file else None
-            for file in (settings.diarizer_ca, settings.diarizer_key, settings.diarizer_cert)
-        ]
-        credentials = grpc.ssl_channel_credentials(*pem) if pem[0] else None
+        credentials = client_credentials(settings.diarizer_ca, settings.diarizer_cert, settings.diarizer_key)
         remote = DiarizerSettings(settings.diarizer, credentials, settings.diarizer_token)
         return await stack.enter_async_context(Diarizer(remote))

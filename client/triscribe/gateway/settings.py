@@ -19,7 +19,12 @@ class GatewaySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRISCRIBE_GATEWAY_", frozen=True, extra="forbid")
 
     server: str = "127.0.0.1:8001"
-    """HOST:PORT of Triton's gRPC endpoint, or of a balancer in front of several."""
+    """HOST:PORT of Triton's gRPC endpoint, or of a balancer in front of several; dns:///HOST:PORT asks the name for
+    all its addresses and goes round them."""
+    server_ca: Path | None = None
+    """PEM authority of Triton's certificate; None talks plaintext to it."""
+    server_cert: Path | None = None
+    server_key: Path | None = None
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8443, ge=0, le=65535)
@@ -27,6 +32,10 @@ class GatewaySettings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=9464, ge=0, le=65535)
     """Prometheus; 0 chooses a free port, None switches it off."""
+
+    health_port: int | None = Field(default=None, ge=0, le=65535)
+    """A plaintext port that answers grpc.health.v1 only, for probes that speak no TLS; 0 chooses a free one, None
+    opens none."""
 
     tls_cert: Path | None = None
     """PEM certificate chain. Files are read again when they change, so a renewal needs no restart."""
@@ -86,6 +95,8 @@ class GatewaySettings(BaseSettings):
     def _consistent(self) -> GatewaySettings:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("TLS needs both a certificate and its key.")
+        if (self.server_cert is None) != (self.server_key is None) or (self.server_cert and not self.server_ca):
+            raise UsageError("Triton's TLS needs an authority; a certificate for it needs its key.")
         if self.tls_client_ca and not self.tls_cert:
             raise UsageError("An authority for callers' certificates needs TLS: give a certificate and its key.")
         if self.host not in _LOOPBACK and not self.tls_cert and not self.allow_plaintext:

@@ -51,6 +51,7 @@ class StreamingHandler:
             async for event in recognizer.events():
                 if isinstance(event, LiveResult) and event.stability is None:
                     call.audio_out_s = event.segments[-1].end
+                    call.outstanding_s = {"text": recognizer.outstanding_s}
                     self._metrics.final_delay_seconds.labels(call.model).observe(event.delay_s)
                 await context.write(_message(event))
         await context.write(pb.StreamingRecognizeResponse(metadata=_metadata(recognizer, call.request_id)))
@@ -62,6 +63,7 @@ class StreamingHandler:
                 raise InvalidArgumentError("the config comes first, exactly once; then audio", field="audio")
             await recognizer.push(stream.push(request.audio))
             call.audio_in_s = recognizer.heard_s
+            call.outstanding_s = {"text": recognizer.outstanding_s}
             if call.audio_in_s > self._settings.max_streaming_s:
                 raise ResourceExhaustedError(f"the stream is longer than {self._settings.max_streaming_s:g} s")
         await recognizer.push(stream.finish())

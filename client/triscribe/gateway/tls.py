@@ -28,6 +28,21 @@ def server_credentials(settings: GatewaySettings) -> Any:
     )
 
 
+def client_credentials(ca: Path | None, cert: Path | None, key: Path | None) -> Any:
+    """What this side shows as a client, and whom it trusts; None for plaintext. Read once.
+
+    Raises:
+        ServingError: a file cannot be read.
+    """
+    if ca is None:
+        return None
+    try:
+        authority, private, chain = (file.read_bytes() if file else None for file in (ca, key, cert))
+    except OSError as error:
+        raise ServingError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    return grpc.ssl_channel_credentials(authority, private, chain)
+
+
 class _Certificates:
     def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
         self._files = [cert, key] + ([client_ca] if client_ca else [])

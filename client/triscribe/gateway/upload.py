@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
+from triscribe import audio
 from triscribe.errors import InvalidArgumentError, ResourceExhaustedError
 from triscribe.gateway.calls import current_call, read
 from triscribe.gateway.config import Recognition, read_config
@@ -22,6 +23,9 @@ from triscribe.v1 import speech_pb2 as pb
 
 HEARTBEAT_S = 1.0
 _IN_MEMORY = 16 * 2**20
+_GUESSED_BYTES_PER_S = 8_000
+"""Of a file that does not say how long it is: 64 kbit/s, ordinary for compressed speech. Only the outstanding audio
+of the metrics depends on it, and only until the file is decoded."""
 
 
 @dataclass
@@ -32,6 +36,10 @@ class _Progress:
     stage: pb.UploadStage = pb.UPLOAD_STAGE_RECEIVING
     received: int = 0
     fraction: float = 0.0
+    length_s: float = 0.0
+
+    def outstanding_s(self) -> dict[str, float]:
+        return {part: self.length_s * (1 - share) for part, share in self.shares.items()}
 
     def move(self, part: str, share: float) -> None:
         self.shares[part] = share
@@ -111,6 +119,9 @@ class UploadHandler:
             file = cast("BinaryIO", spool)
             await self._receive(context, job, file)
             job.progress.stage = pb.UPLOAD_STAGE_QUEUED
+            # Known before its turn comes: who adds servers has to see what waits here.
+            job.progress.length_s = await asyncio.to_thread(_length_s, file, job.progress.received)
+            current_call().outstanding_s = job.progress.outstanding_s()
             waited = time.monotonic()
             async with self._turns:
                 current_call().queue_s = time.monotonic() - waited
@@ -140,7 +151,12 @@ class UploadHandler:
 
         def decoded(length_s: float) -> None:
             progress.stage = pb.UPLOAD_STAGE_TRANSCRIBING
-            call.audio_in_s = length_s
+            call.audio_in_s = progress.length_s = length_s
+            call.outstanding_s = progress.outstanding_s()
+
+        def moved(part: str, share: float) -> None:
+            progress.move(part, share)
+            call.outstanding_s = progress.outstanding_s()
 
         def final(segments: Sequence[Segment]) -> None:
             for segment in segments:
@@ -148,8 +164,8 @@ class UploadHandler:
 
         hooks = Hooks(
             decoded=decoded,
-            transcribed=lambda share: progress.move("text", share),
-            diarized=lambda share: progress.move("speakers", share),
+            transcribed=lambda share: moved("text", share),
+            diarized=lambda share: moved("speakers", share),
             final=final,
         )
         async with self._make_session() as session:
@@ -158,3 +174,10 @@ class UploadHandler:
             )
         call.audio_out_s, call.work_s = transcript.audio.duration, time.monotonic() - started
         return transcript
+
+
+def _length_s(file: BinaryIO, size: int) -> float:
+    """Seconds of audio in a file, at least roughly; leaves it at its start."""
+    length_s = audio.declared_length_s(file)
+    file.seek(0)
+    return length_s or size / _GUESSED_BYTES_PER_S

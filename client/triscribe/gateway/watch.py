@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+import grpc
 import numpy as np
 
 from triscribe.diarization import Diarizer
@@ -31,8 +32,15 @@ _STALLED_S = 60.0
 class Watcher:
     """Asks every `interval_s`; belongs to one event loop."""
 
-    def __init__(self, server: str, diarizer: Diarizer | None, interval_s: float) -> None:
+    def __init__(
+        self,
+        server: str,
+        diarizer: Diarizer | None,
+        interval_s: float,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         self._server = server
+        self._credentials = credentials
         self._diarizer = diarizer
         self._interval_s = interval_s
         self._catalogue: Catalogue | None = None
@@ -57,7 +65,7 @@ class Watcher:
 
     async def run(self, changed: Callable[[], Awaitable[None]]) -> None:
         """Look until cancelled; `changed` is awaited after every look."""
-        connection = TritonConnection(self._server, retry=RetryPolicy(give_up_after_s=0))
+        connection = TritonConnection(self._server, retry=RetryPolicy(give_up_after_s=0), credentials=self._credentials)
         async with connection:
             while True:
                 started = time.monotonic()

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Sequence
 
+import grpc
 import numpy as np
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from triscribe.errors import ServingError
+from triscribe.serving.process import MutualTls
 from triscribe.types import SAMPLE_RATE
 
 _BUSY = ("RESOURCE_EXHAUSTED",)
@@ -19,18 +21,30 @@ _BUSY = ("RESOURCE_EXHAUSTED",)
 class Canary:
     """Asks every model for the language of a second of faint noise."""
 
-    def __init__(self, url: str, models: Sequence[str]) -> None:
+    def __init__(self, url: str, models: Sequence[str], tls: MutualTls | None = None) -> None:
         self._url = url
+        self._tls = tls
         self._models = tuple(models)
         self._successes: dict[str, int] = {}
         # Above the pipeline's silence threshold, so that the request really reaches the weights.
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE)
         self._audio = noise.astype(np.float32)
 
+    def _connect(self) -> grpcclient.InferenceServerClient:
+        """A connection; the files are read each time, since they may have been renewed before a restart."""
+        if self._tls is None:
+            return grpcclient.InferenceServerClient(self._url)
+        pem = (file.read_bytes() for file in (self._tls.client_ca, self._tls.key, self._tls.cert))
+        return grpcclient.InferenceServerClient(
+            self._url,
+            creds=grpc.ssl_channel_credentials(*pem),
+            channel_args=[("grpc.ssl_target_name_override", "localhost")],
+        )
+
     def is_ready(self) -> bool:
         """Triton's own word that every model is loaded."""
         try:
-            with grpcclient.InferenceServerClient(self._url) as client:
+            with self._connect() as client:
                 return bool(client.is_server_ready(client_timeout=2.0))
         except InferenceServerException:
             return False
@@ -44,7 +58,7 @@ class Canary:
         """
         deadline = time.monotonic() + timeout_s
         try:
-            with grpcclient.InferenceServerClient(self._url) as client:
+            with self._connect() as client:
                 for model in self._models:
                     if not self._answered_meanwhile(client, model):
                         self._ask(client, model, deadline)

@@ -16,7 +16,7 @@ from triscribe.serving.canary import Canary
 from triscribe.serving.health import HealthEndpoint
 from triscribe.serving.machine import size_machine
 from triscribe.serving.ports import ReservedPorts
-from triscribe.serving.process import ServerCommand
+from triscribe.serving.process import DRAIN_S, MutualTls, ServerCommand
 from triscribe.serving.runtime import find_runtime
 from triscribe.serving.supervisor import State, Supervisor, Watch
 
@@ -40,6 +40,9 @@ class ServeOptions:
     compute_type: str = "auto"
     threads: int = 0
     log_file: Path | None = None
+    tls: MutualTls | None = None
+    max_connection_age_s: int = 0
+    drain_s: float = DRAIN_S
     watch: Watch = field(default_factory=Watch)
 
 
@@ -97,8 +100,18 @@ class EmbeddedTriton:
             for file in runtime.backend_files:
                 (backends / "python" / file.name).symlink_to(file)
             log = self._options.log_file or run_dir / "triton.log"
-            command = ServerCommand(runtime, repository, backends, self.ports, log)
-            canary = Canary(self._connect_url, [model.name for model in models])
+            options = self._options
+            command = ServerCommand(
+                runtime,
+                repository,
+                backends,
+                self.ports,
+                log,
+                options.tls,
+                options.max_connection_age_s,
+                options.drain_s,
+            )
+            canary = Canary(self._connect_url, [model.name for model in models], options.tls)
             self._supervisor = Supervisor(command, canary, self._options.watch)
             undo.callback(self.supervisor.stop)
             self.supervisor.start()

@@ -17,25 +17,57 @@ from triscribe.errors import ServingError
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.runtime import STUB, Runtime
 
-STOP_S = 15.0
-"""What a stopping server gets to finish before it is killed; Triton itself is told to give up sooner."""
+DRAIN_S = 10.0
+"""What requests under way get to finish, after a stop was asked for."""
+
+KILL_S = 5.0
+"""Beyond that, what the server gets to end before it is killed."""
 
 _LAUNCHER = Path(__file__).with_name("_exec.py")
 
 
 @dataclass(frozen=True)
+class MutualTls:
+    """PEM files of the gRPC port: certificate chain, its key, and the authority whose certificates callers must show.
+
+    There is no TLS without client certificates: it would let everybody in, since Triton has no authentication. The
+    supervisor calls with the same certificate, so it has to be good for both roles and for the name `localhost`.
+    """
+
+    cert: Path
+    key: Path
+    client_ca: Path
+
+    def arguments(self) -> list[str]:
+        """The part of Triton's command line. HTTP is switched off: it knows no client certificates."""
+        return [
+            "--grpc-use-ssl-mutual=true",
+            f"--grpc-server-cert={self.cert}",
+            f"--grpc-server-key={self.key}",
+            f"--grpc-root-cert={self.client_ca}",
+            "--allow-http=false",
+        ]
+
+
+@dataclass(frozen=True)
 class ServerCommand:
-    """All it takes to start Triton, again and again."""
+    """All it takes to start Triton, again and again; times in seconds, a connection age of 0 is without end."""
 
     runtime: Runtime
     repository: Path
     backends: Path
     ports: ReservedPorts
     log: Path
+    tls: MutualTls | None = None
+    max_connection_age_s: int = 0
+    drain_s: float = DRAIN_S
 
     def arguments(self) -> list[str]:
         """The command line of tritonserver."""
         ports = self.ports
+        more = self.tls.arguments() if self.tls else []
+        if self.max_connection_age_s:
+            more.append(f"--grpc-max-connection-age={self.max_connection_age_s * 1000}")
         return [
             str(self.runtime.binary),
             f"--model-repository={self.repository}",
@@ -51,8 +83,11 @@ class ServerCommand:
             "--reuse-http-port=1",
             f"--metrics-address={ports.host}",
             f"--metrics-port={ports.metrics}",
-            f"--exit-timeout-secs={int(STOP_S) - 5}",
+            # Our clients ask every 30 s whether a silent connection still lives; five minutes is gRPC's least.
+            "--grpc-http2-min-recv-ping-interval-without-data=10000",
+            f"--exit-timeout-secs={round(self.drain_s)}",
             "--log-verbose=0",
+            *more,
         ]
 
 
@@ -90,8 +125,9 @@ class ServerProcess:
         except psutil.Error:
             return set()
 
-    def stop(self, timeout_s: float = STOP_S) -> None:
-        """SIGTERM, then after `timeout_s` SIGKILL for the server and whatever it left."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest."""
+        timeout_s = self._command.drain_s + KILL_S if timeout_s is None else timeout_s
         stubs = [psutil.Process(pid) for pid in self.stubs() if psutil.pid_exists(pid)]
         if self._popen.poll() is None:
             self._popen.send_signal(signal.SIGTERM)

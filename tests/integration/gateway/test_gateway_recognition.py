@@ -9,14 +9,23 @@ import jiwer
 import pytest
 from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.integration.gateway.support import SERVICE, pcm16
+from tests.integration.gateway.support import SERVICE, gateway_process, pcm16
 from tests.support import wait_for
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from triscribe.client import Client, LiveEnd, LiveOptions, LiveResult, PcmFormat, RecognitionOptions, SpeechActivity
+from triscribe.client import (
+    AsyncClient,
+    Client,
+    LiveEnd,
+    LiveOptions,
+    LiveResult,
+    PcmFormat,
+    RecognitionOptions,
+    SpeechActivity,
+)
 from triscribe.errors import NotFoundError
 from triscribe.transcriber import TranscribeOptions, Transcriber
-from triscribe.types import Segment
+from triscribe.types import SAMPLE_RATE, Segment
 
 normalise = EnglishTextNormalizer()
 
@@ -179,3 +188,24 @@ async def test_results_of_an_upload_come_before_its_end(client, conversation):
         data, RecognitionOptions(pcm=PcmFormat()), final=lambda segment: first.append(time.monotonic() - started)
     )
     assert first[0] < 0.7 * (time.monotonic() - started)
+
+
+async def test_what_waits_in_the_gateway_is_outstanding(server, recording, conversation):
+    """One turn, several uploads: Prometheus sees the audio of all, before the turn of the others comes."""
+    length_s = len(conversation.samples) / SAMPLE_RATE
+    with gateway_process(server.url, uploads_at_once=1) as process:
+        url = f"http://127.0.0.1:{process.metrics_port}/metrics"
+        seen = []
+
+        async def look() -> float:
+            text = (await asyncio.to_thread(urllib.request.urlopen, url)).read().decode()
+            line = next(line for line in text.splitlines() if 'outstanding_audio_seconds{work="text"}' in line)
+            return float(line.split()[-1])
+
+        async with AsyncClient(process.address) as client, asyncio.TaskGroup() as group:
+            uploads = [group.create_task(client.transcribe(recording)) for _ in range(3)]
+            while not all(upload.done() for upload in uploads):
+                seen.append(await look())
+                await asyncio.sleep(0.05)
+        assert max(seen) > 2 * length_s
+        assert await look() == 0.0
