@@ -11,7 +11,8 @@ from hypothesis import given
 
 from triscribe.formats import WRITERS
 from triscribe.formats.base import clean
-from triscribe.formats.cues import DEFAULT_RULES, cues
+from triscribe.formats.cues import cues
+from triscribe.formats.options import DEFAULTS
 from triscribe.types import AudioInfo, Transcript
 
 from .strategies import patient, segment, transcript, transcripts
@@ -46,9 +47,9 @@ def test_txt_names_a_speaker_where_it_changes():
 
 def test_srt():
     assert render("srt", TALK) == (
-        "1\n00:00:00,500 --> 00:00:01,500\nSPEAKER_00: Hello there.\n\n"
+        "1\n00:00:00,500 --> 00:00:01,517\nSPEAKER_00: Hello there.\n\n"
         "2\n00:00:01,600 --> 00:00:02,500\nHow are you?\n\n"
-        "3\n00:00:03,000 --> 00:00:04,000\nSPEAKER_01: Fine, thanks.\n\n"
+        "3\n00:00:03,000 --> 00:00:04,471\nSPEAKER_01: Fine, thanks.\n\n"
         "4\n00:00:05,000 --> 00:00:06,000\n(music)\n\n"
     )
 
@@ -68,7 +69,7 @@ def test_silence_gives_valid_and_empty_files():
 @patient
 @given(transcripts())
 def test_srt_reads_back(random_transcript):
-    expected = cues(random_transcript, DEFAULT_RULES, name_speakers=True)
+    expected = cues(random_transcript, DEFAULTS, name_speakers=True)
     found = list(srt.parse(render("srt", random_transcript)))
     assert [round(sub.start.total_seconds() * 1000) for sub in found] == [cue.start_ms for cue in expected]
     assert [round(sub.end.total_seconds() * 1000) for sub in found] == [cue.end_ms for cue in expected]
@@ -78,7 +79,7 @@ def test_srt_reads_back(random_transcript):
 @patient
 @given(transcripts())
 def test_vtt_reads_back(random_transcript):
-    expected = cues(random_transcript, DEFAULT_RULES, name_speakers=False)
+    expected = cues(random_transcript, DEFAULTS, name_speakers=False)
     rendered = render("vtt", random_transcript)
     found = webvtt.from_string(rendered).captions
     assert [round(caption.start_in_seconds * 1000) // 1000 for caption in found] == [
