@@ -35,7 +35,8 @@ def render(transcript: Transcript, options: WriteOptions) -> str:
         script.styles[name] = _style(_COLOURS[i % len(_COLOURS)], karaoke=options.karaoke)
     for cue in laid_out:
         text = _karaoke(cue) if options.karaoke else "\\N".join(_escaped(line) for line in cue.lines)
-        event = pysubs2.SSAEvent(cue.start_ms, cue.end_ms, text, style=styles[cue.speaker])
+        start_ms, end_ms = (10 * _centiseconds(time_ms) for time_ms in (cue.start_ms, cue.end_ms))
+        event = pysubs2.SSAEvent(start_ms, end_ms, text, style=styles[cue.speaker])
         # The fields before the text are separated by commas, and have no escapes.
         event.name = clean(cue.speaker or "").replace(",", ";")
         script.append(event)
@@ -84,7 +85,7 @@ def _karaoke(cue: Cue) -> str:
 
 
 def _centiseconds(time_ms: int) -> int:
-    return time_ms // 10
+    return (time_ms + 5) // 10
 
 
 def _escaped(text: str) -> str:

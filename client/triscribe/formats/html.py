@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from langcodes import Language, LanguageTagError
 from markupsafe import Markup
 
 from triscribe.formats.base import Writer, clean
@@ -94,7 +95,7 @@ def render(transcript: Transcript, options: WriteOptions) -> str:
             script=Markup(script),  # noqa: S704
             policy=_policy(script, css, noscript_css),
             title=_title(transcript.audio),
-            facts=[fact for fact in (transcript.language, transcript.model) if fact],
+            facts=[fact for fact in (_language_name(transcript.language, ui_language), transcript.model) if fact],
             language=transcript.language or "und",
             ui_language=ui_language,
             labels=labels,
@@ -227,6 +228,13 @@ def _labels(language: str | None) -> tuple[str, dict[str, Any]]:
     texts = tomllib.loads(_file("labels.toml"))
     chosen = {"zh": "zh", "yue": "zh"}.get(language or "", "en")
     return chosen, texts[chosen]
+
+
+def _language_name(code: str | None, ui_language: str) -> str:
+    try:
+        return Language.get(code).display_name(ui_language) if code else ""
+    except LanguageTagError:
+        return clean(code or "")
 
 
 @lru_cache
