@@ -7,6 +7,7 @@ from triscribe.formats.options import WriteOptions
 from triscribe.types import AudioInfo, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
 
 patient = settings(deadline=None)
+brief = settings(deadline=None, max_examples=40)
 
 ODD_CHARACTERS = "aZé\u0301你。ｱ𝄞🙂->&<{\t\n\r\x00\x1b\u2028\u3000\u200b\ud800 "
 

@@ -22,7 +22,7 @@ from triscribe.formats.cues import cues
 from triscribe.formats.options import DEFAULTS
 from triscribe.types import AudioInfo, Segment, Transcript, Word
 
-from .strategies import limits, orderly_transcripts, patient, segment, transcript, transcripts
+from .strategies import brief, limits, orderly_transcripts, patient, segment, transcript, transcripts
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "transcript.schema.json").read_text())
 TALK = transcript(
@@ -159,6 +159,12 @@ def test_json_in_full():
     }
 
 
+def test_the_example_in_the_documentation_follows_the_schema():
+    documentation = (Path(__file__).parents[3] / "docs" / "subtitles.md").read_text()
+    (example,) = re.findall(r"```json\n(.*?)```", documentation, re.DOTALL)
+    jsonschema.validate(json.loads(example), SCHEMA)
+
+
 def test_the_schema_refuses_what_it_does_not_describe():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     document = json.loads(render("json", TALK))
@@ -238,7 +244,7 @@ def test_ass_text_cannot_give_orders():
     assert event.name == "a;b Dialogue: 0"
 
 
-@patient
+@brief
 @given(transcripts())
 def test_every_writer_takes_every_transcript(random_transcript):
     for name in ("ass", "html", "json", "rttm", "srt", "tsv", "txt", "vtt"):
@@ -266,7 +272,7 @@ class Words(HTMLParser):
             self.words[-1] += data
 
 
-@patient
+@brief
 @given(orderly_transcripts())
 def test_html_shows_every_word_once(random_transcript):
     page = Words()
