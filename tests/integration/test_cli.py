@@ -50,7 +50,7 @@ def test_a_bad_file_is_reported_and_the_others_are_delivered(run, conversation, 
     copy.write_bytes(conversation.path.read_bytes())
     out = tmp_path / "out"
     files = [conversation.path, noise, tmp_path / "missing.wav", copy]
-    result = run(*files, "--format", "txt,srt,vtt,tsv,json", "--output-dir", out)
+    result = run(*files, "--format", "txt,srt,vtt,ass,html,tsv,json", "--output-dir", out)
     assert result.returncode == 1
     assert result.stdout == b""
     lines = result.stderr.decode().splitlines()
@@ -58,7 +58,9 @@ def test_a_bad_file_is_reported_and_the_others_are_delivered(run, conversation, 
     assert [line for line in lines if "missing.wav" in line]
     assert "Traceback" not in result.stderr.decode()
     written = {path.name for path in out.iterdir()}
-    assert written == {f"{stem}.{kind}" for stem in ("sample", "copy") for kind in ("txt", "srt", "vtt", "tsv", "json")}
+    kinds = ("txt", "srt", "vtt", "ass", "html", "tsv", "json")
+    assert written == {f"{stem}.{kind}" for stem in ("sample", "copy") for kind in kinds}
+    assert 'src="data:audio/wav;base64,' in (out / "copy.html").read_text()
     assert (out / "sample.txt").read_text() == (out / "copy.txt").read_text() != ""
     jsonschema.validate(json.loads((out / "copy.json").read_text()), SCHEMA)
 

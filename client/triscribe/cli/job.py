@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from triscribe.errors import DiarizationError, TriscribeError
-from triscribe.formats import WRITERS, atomic_write
+from triscribe.formats import WRITERS, WriteOptions, atomic_write, encoded
 from triscribe.journal import MIN_DURATION_S, Journal
 from triscribe.transcriber import DIARIZATION_FAILED, Session, Speakers, Transcriber
 from triscribe.types import Transcript
@@ -32,6 +32,7 @@ class Output:
 
     formats: tuple[str, ...]
     folder: Path | None
+    options: WriteOptions
     resume: bool | None = None
 
     def journal(self, name: str) -> Journal | None:
@@ -92,15 +93,17 @@ class Job:
 
     def _deliver(self, transcript: Transcript, name: str, *, headed: bool) -> None:
         if self.output.folder is None:
-            rendered = WRITERS[self.output.formats[0]].render(transcript)
-            header = f"==> {transcript.audio.path} <==\n".encode() if headed else b""
-            sys.stdout.buffer.write(header + (rendered if isinstance(rendered, bytes) else rendered.encode()))
+            rendered = encoded(WRITERS[self.output.formats[0]].render(transcript, self.output.options))
+            header = encoded(f"==> {transcript.audio.path} <==\n") if headed else b""
+            sys.stdout.buffer.write(header + rendered)
             sys.stdout.buffer.flush()
             return
         self.output.folder.mkdir(parents=True, exist_ok=True)
         for format_name in self.output.formats:
             writer = WRITERS[format_name]
-            atomic_write(self.output.folder / f"{name}.{writer.extension}", writer.render(transcript))
+            atomic_write(
+                self.output.folder / f"{name}.{writer.extension}", writer.render(transcript, self.output.options)
+            )
 
     def _tell(self, console: Console, file: str, transcript: Transcript) -> None:
         """Pass the warnings on; lost speakers fail the file unless the user can do without."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 from rich.console import Console
@@ -15,7 +15,8 @@ from triscribe import languages
 from triscribe.cli.job import STDIN, Job, Output
 from triscribe.diarization import DiarizationOptions, Diarizer, DiarizerSettings
 from triscribe.errors import DiarizationError, UsageError
-from triscribe.formats import WRITERS
+from triscribe.formats import WRITERS, WriteOptions
+from triscribe.formats.options import DEFAULTS, HtmlAudio
 from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.embedded import DEFAULT_MODEL
@@ -62,11 +63,42 @@ def transcribe(
         bool | None,
         typer.Option(help="Go on where a killed job stopped. Default: with --output-dir, for 10 minutes and more."),
     ] = None,
+    max_line_width: Annotated[
+        int, typer.Option(help="Subtitles: columns of a line; full-width characters count two.", min=2)
+    ] = DEFAULTS.max_line_width,
+    max_line_count: Annotated[int, typer.Option(help="Subtitles: lines of a cue.", min=1)] = DEFAULTS.max_lines,
+    max_cue_seconds: Annotated[float, typer.Option(help="Subtitles: on screen at most.")] = DEFAULTS.max_s,
+    min_cue_seconds: Annotated[
+        float, typer.Option(help="Subtitles: on screen at least, where there is room.", show_default="5/6")
+    ] = DEFAULTS.min_s,
+    reading_speed: Annotated[
+        float, typer.Option(help="Subtitles: columns a second at most, where there is room.")
+    ] = DEFAULTS.reading_speed,
+    cue_gap: Annotated[
+        float, typer.Option(help="Subtitles: seconds between two cues.", show_default="2 frames at 24 fps")
+    ] = DEFAULTS.gap_s,
+    karaoke: Annotated[bool, typer.Option("--karaoke", help="vtt, ass: mark each word as it is spoken.")] = False,
+    html_audio: Annotated[
+        str, typer.Option(help="html: embed the audio, link to it, none, or auto: embed up to 16 MB.")
+    ] = DEFAULTS.html_audio,
 ) -> None:
     """Transcribe media files. Exit 0: all well, 1: a file failed, 2: usage."""
+    if html_audio not in get_args(HtmlAudio):
+        raise UsageError(f"--html-audio is {', '.join(get_args(HtmlAudio))}, not {html_audio!r}")
+    written = WriteOptions(
+        max_line_width=max_line_width,
+        max_lines=max_line_count,
+        max_s=max_cue_seconds,
+        min_s=min_cue_seconds,
+        reading_speed=reading_speed,
+        gap_s=cue_gap,
+        karaoke=karaoke,
+        html_audio=cast("HtmlAudio", html_audio),
+        folder=output_dir,
+    )
     if not files and not sample:
         raise UsageError("name at least one FILE, or use --sample")
-    output = _check_output(files or (), formats, output_dir, resume)
+    output = _check_output(files or (), formats, written, resume)
     if task not in ("transcribe", "translate"):
         raise UsageError(f"--task is transcribe or translate, not {task!r}")
     languages.resolve(language)  # before anything is started
@@ -119,7 +151,8 @@ def _server(address: str | None, model: str) -> Iterator[str]:
         yield embedded.url
 
 
-def _check_output(files: Sequence[str], formats: str, folder: Path | None, resume: bool | None) -> Output:
+def _check_output(files: Sequence[str], formats: str, options: WriteOptions, resume: bool | None) -> Output:
+    folder = options.folder
     names = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
     unknown = [name for name in names if name not in WRITERS]
     if unknown or not names:
@@ -132,4 +165,4 @@ def _check_output(files: Sequence[str], formats: str, folder: Path | None, resum
         raise UsageError("standard input can be read only once")
     if resume and folder is None:
         raise UsageError("--resume needs --output-dir: the journal lies beside the output")
-    return Output(names, folder, resume)
+    return Output(names, folder, options, resume)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from triscribe.formats import json, rttm, srt, timeline, tsv, txt, vtt
-from triscribe.formats.base import Writer, atomic_write
+from triscribe.formats import ass, html, json, rttm, srt, timeline, tsv, txt, vtt
+from triscribe.formats.base import Writer, atomic_write, encoded
+from triscribe.formats.options import WriteOptions
 
 WRITERS: dict[str, Writer] = {
     "txt": txt.WRITER,
     "srt": srt.WRITER,
     "vtt": vtt.WRITER,
+    "ass": ass.WRITER,
+    "html": html.WRITER,
     "tsv": tsv.WRITER,
     "json": json.WRITER,
     "rttm": rttm.WRITER,
@@ -17,4 +20,4 @@ WRITERS: dict[str, Writer] = {
 }
 """Every output format by the name that `--format` takes."""
 
-__all__ = ["WRITERS", "Writer", "atomic_write"]
+__all__ = ["WRITERS", "WriteOptions", "Writer", "atomic_write", "encoded"]

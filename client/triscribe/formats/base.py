@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from triscribe.formats.options import DEFAULTS, WriteOptions
 from triscribe.types import Transcript
 
 # Whitespace of every kind, and control characters, which no text format carries.
@@ -22,11 +23,25 @@ class Writer:
 
     Attributes:
         extension: of the files, without the dot.
-        render: the content of a file; text is written as UTF-8.
+        write: the content of a file; text is written as UTF-8 (see `encoded`).
     """
 
     extension: str
-    render: Callable[[Transcript], str | bytes]
+    write: Callable[[Transcript, WriteOptions], str | bytes]
+
+    def render(self, transcript: Transcript, options: WriteOptions = DEFAULTS) -> str | bytes:
+        """The content of a file for this transcript."""
+        return self.write(transcript, options)
+
+
+def plain(extension: str, write: Callable[[Transcript], str | bytes]) -> Writer:
+    """A format that has no options."""
+    return Writer(extension, lambda transcript, _: write(transcript))
+
+
+def encoded(content: str | bytes) -> bytes:
+    """What goes into the file. A stray byte of a file name, which UTF-8 cannot carry, becomes a question mark."""
+    return content.encode("utf-8", "replace") if isinstance(content, str) else content
 
 
 def clean(text: str) -> str:
@@ -53,11 +68,10 @@ def atomic_write(path: Path, data: str | bytes) -> None:
     Raises:
         OSError: the folder is missing, full or not writable; nothing is left behind.
     """
-    content = data.encode("utf-8", "replace") if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            file.write(encoded(data))
             file.flush()
             os.fsync(file.fileno())
         if path.exists():

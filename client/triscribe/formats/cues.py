@@ -1,245 +1,237 @@
 """Subtitle cues: which words appear together, on which lines, and when.
 
-The line rules are those of the common style guides (Netflix Timed Text, BBC): two lines of 42 characters, at most
-7 s, broken at punctuation and pauses. Full-width characters count as two columns, so CJK lines hold 21.
+Cues break where a reader pauses anyway: at the end of a sentence or clause, at a pause, always at a change of speaker.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import groupby
 
-from triscribe.errors import UsageError
 from triscribe.formats.base import clean, milliseconds
-from triscribe.types import Segment, Transcript
+from triscribe.formats.boxes import Box, ShownWord, boxes, shown_words
+from triscribe.formats.options import WriteOptions
+from triscribe.types import Transcript
 
-# Scripts without spaces break between any two characters, but not before closing punctuation.
-_WIDE = r"[\u2e80-\u9fff\uff01-\uff9f]"
-_BREAKABLE = re.compile(rf"{_WIDE}[、。，．！？…：；」』）〉》】]*|(?:(?!{_WIDE})\S)+")
+PAUSE_S = 0.4
+"""A pause from which a break is welcome."""
+
+LONG_PAUSE_S = 2.0
+"""A pause that no cue spans."""
 
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\")\]»”’」』）]*$")
 _CLAUSE_END = re.compile(r"[,;:—、，；：،–-]['\")\]»”’」』）]*$")
 
-# What a break costs, against 1 for each cue: cheap where a reader pauses anyway.
+# What a break costs, against 1 for each cue.
 _AFTER_SENTENCE, _AFTER_CLAUSE, _AT_PAUSE, _ANYWHERE = 0.0, 0.4, 0.3, 1.0
 _SHORT_CUE = 0.5
+_WORST_HASTE = 2.0
+
+# What ending a line at no punctuation costs, against the squares of how far lines are from their mean.
+_UNPUNCTUATED_LINE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class CueRules:
-    """Limits of a cue.
+class CueWord:
+    """A word of a cue. `space` says whether one precedes it on its line; without `timed` its times are a guess."""
 
-    Attributes:
-        line_width: columns of a line.
-        max_lines: lines of a cue.
-        max_s: seconds on screen at most.
-        min_s: seconds on screen at least, where the next cue leaves room.
-        pause_s: a pause from which a break is welcome.
-        gap_s: a pause that no cue spans.
-    """
-
-    line_width: int = 42
-    max_lines: int = 2
-    max_s: float = 7.0
-    min_s: float = 0.8
-    pause_s: float = 0.4
-    gap_s: float = 2.0
-
-    def __post_init__(self) -> None:
-        if self.line_width < 2 or self.max_lines < 1 or self.max_s <= 0 or self.min_s < 0:
-            raise UsageError("a cue needs at least one line of two columns and some time on screen")
-
-
-DEFAULT_RULES = CueRules()
+    text: str
+    space: bool
+    start_ms: int
+    end_ms: int
+    timed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Text on screen from `start_ms` to `end_ms`, milliseconds from the start of the file."""
+    """Words on screen from `start_ms` to `end_ms`, milliseconds from the start of the file; a row is a line."""
 
     start_ms: int
     end_ms: int
-    lines: tuple[str, ...]
-    speaker: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """What no line break may divide. `space` says whether one precedes it; times are seconds."""
-
-    text: str
-    space: bool
-    start: float
-    end: float
+    rows: tuple[tuple[CueWord, ...], ...]
     speaker: str | None
 
     @property
-    def width(self) -> int:
-        return _width(self.text)
+    def lines(self) -> tuple[str, ...]:
+        """The text of each line."""
+        return tuple("".join(f" {word.text}" if word.space else word.text for word in row) for row in self.rows)
 
 
-def cues(transcript: Transcript, rules: CueRules, *, name_speakers: bool) -> list[Cue]:
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    lines: tuple[tuple[Box, ...], ...]
+    speaker: str | None
+
+    @property
+    def words(self) -> list[ShownWord]:
+        return [word for line in self.lines for box in line for word in box.words]
+
+    @property
+    def columns(self) -> int:
+        return sum(_columns(line) for line in self.lines)
+
+
+def cues(transcript: Transcript, options: WriteOptions, *, name_speakers: bool) -> list[Cue]:
     """Lays a transcript out as cues.
 
     Args:
         transcript: with or without word times; without, a segment's time is shared out by length of text.
-        rules: limits.
+        options: limits.
         name_speakers: put `SPEAKER_00: ` before the first words after a change of speaker.
 
     Returns:
         Cues in order, none empty, none overlapping; every word is in exactly one.
     """
-    drafts: list[tuple[list[_Token], tuple[str, ...]]] = []
+    runs = _runs(transcript, options, name_speakers=name_speakers)
+    starts = [packed[0].start for _, packed in runs]
+    drafts = []
+    for (speaker, packed), until in zip(runs, [*starts[1:], transcript.audio.duration], strict=False):
+        for group in _groups(packed, until, options):
+            drafts.append(_Draft(_lines(group, options.max_line_width), speaker))
+    return list(_timed(drafts, options, transcript.audio.duration))
+
+
+def _runs(transcript: Transcript, options: WriteOptions, *, name_speakers: bool) -> list[tuple[str | None, list[Box]]]:
+    """Each stretch of a segment that one speaker says."""
+    runs = []
     last_speaker = None
     for segment in transcript.segments:
-        for speaker, run in groupby(_tokens(segment), key=lambda token: token.speaker):
-            tokens = [piece for token in run for piece in _pieces(token, rules.line_width)]
+        for speaker, said in groupby(shown_words(segment), key=lambda word: word.speaker):
+            words = list(said)
             if name_speakers and speaker is not None and speaker != last_speaker:
-                tokens[0] = replace(tokens[0], text=f"{clean(speaker)}: {tokens[0].text}")
+                words[0] = replace(words[0], text=f"{clean(speaker)}: {words[0].text}")
             last_speaker = speaker
-            drafts += ((group, _lines(group, rules)) for group in _groups(tokens, rules))
-    return _timed(drafts, rules, transcript.audio.duration)
+            runs.append((speaker, boxes(words, options.max_line_width)))
+    return runs
 
 
-def _tokens(segment: Segment) -> list[_Token]:
-    text = clean(segment.text)
-    words = [(cleaned, word) for word in segment.words if (cleaned := clean(word.word))]
-    if not words:
-        return _untimed_tokens(text, segment)
-    written = _as_written(text, [cleaned for cleaned, _ in words])
-    return [
-        _Token(shown, space, word.start, word.end, word.speaker or segment.speaker)
-        for (space, shown), (_, word) in zip(written, words, strict=True)
-    ]
+def _groups(packed: Sequence[Box], until: float, options: WriteOptions) -> list[Sequence[Box]]:
+    """Boxes of one speaker parted into cues at the least total cost (dynamic programming over the break points).
 
-
-def _as_written(text: str, words: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    """Each word with whether a space precedes it in the text, and the punctuation that belongs to no word."""
-    cursor = 0
-    for i, word in enumerate(words):
-        at = text.find(word, cursor)
-        between = text[cursor:at] if at >= 0 else ""
-        if at < 0 or any(char.isalnum() for char in between):
-            yield True, word  # not where it should be: the text and the words disagree
-            continue
-        cursor = at + len(word)
-        rest = text[cursor:] if i == len(words) - 1 else ""
-        tail = "" if any(char.isalnum() for char in rest) else rest
-        yield between[:1].isspace() or between[-1:].isspace(), between.lstrip() + word + tail
-
-
-def _untimed_tokens(text: str, segment: Segment) -> list[_Token]:
-    matches = list(_BREAKABLE.finditer(text))
-    step = (segment.end - segment.start) / max(1, len(text))
-    return [
-        _Token(
-            match[0],
-            text[match.start() - 1 : match.start()] == " ",
-            segment.start + step * match.start(),
-            segment.start + step * match.end(),
-            segment.speaker,
-        )
-        for match in matches
-    ]
-
-
-def _pieces(token: _Token, width: int) -> list[_Token]:
-    """The token, in several pieces if it is wider than a line."""
-    if token.width <= width:
-        return [token]
-    texts = [""]
-    for char in token.text:
-        if _width(texts[-1] + char) > width:
-            texts.append("")
-        texts[-1] += char
-    step = (token.end - token.start) / len(token.text)
-    pieces, at = [], 0
-    for i, text in enumerate(texts):
-        start = token.start + step * at
-        at += len(text)
-        pieces.append(_Token(text, token.space and i == 0, start, token.start + step * at, token.speaker))
-    return pieces
-
-
-def _groups(tokens: Sequence[_Token], rules: CueRules) -> list[list[_Token]]:
-    """Tokens of one speaker parted into cues at the least total cost (dynamic programming over the break points)."""
-    best: list[tuple[float, int]] = [(0.0, 0)]
-    for end in range(1, len(tokens) + 1):
-        break_cost = _break_cost(tokens, end, rules)
-        options = []
-        columns = 0
-        for start in range(end - 1, -1, -1):
-            columns += tokens[start].width + tokens[start].space
-            if start < end - 1 and not _fits(tokens[start:end], columns, rules):
-                break
-            short = _SHORT_CUE if columns < rules.line_width // 3 else 0.0
-            options.append((best[start][0] + 1.0 + break_cost + short, start))
-        best.append(min(options))
+    `until` is when something else appears, in seconds.
+    """
+    n = len(packed)
+    best = [0.0] + [float("inf")] * n
+    came_from = [0] * (n + 1)
+    for start in range(n):
+        for end, columns in _fitting(packed, start, options):
+            next_start = packed[end].start if end < n else until
+            cost = (
+                best[start]
+                + 1.0
+                + _break_cost(packed, end)
+                + _haste(columns, next_start - packed[start].start, options)
+            )
+            if columns < options.max_line_width // 3:
+                cost += _SHORT_CUE
+            if cost < best[end]:
+                best[end], came_from[end] = cost, start
     groups = []
-    end = len(tokens)
+    end = n
     while end:
-        start = best[end][1]
-        groups.append(list(tokens[start:end]))
-        end = start
+        groups.append(packed[came_from[end] : end])
+        end = came_from[end]
     return groups[::-1]
 
 
-def _break_cost(tokens: Sequence[_Token], end: int, rules: CueRules) -> float:
-    if end == len(tokens) or _SENTENCE_END.search(tokens[end - 1].text):
-        return _AFTER_SENTENCE
-    if tokens[end].start - tokens[end - 1].end >= rules.pause_s:
-        return _AT_PAUSE
-    return _AFTER_CLAUSE if _CLAUSE_END.search(tokens[end - 1].text) else _ANYWHERE
-
-
-def _fits(group: Sequence[_Token], columns: int, rules: CueRules) -> bool:
-    if group[-1].end - group[0].start > rules.max_s or group[1].start - group[0].end >= rules.gap_s:
-        return False
-    return columns <= rules.line_width or len(_wrapped(group, rules.line_width)) <= rules.max_lines
-
-
-def _wrapped(group: Sequence[_Token], width: int) -> list[str]:
-    lines: list[str] = []
-    used = 0
-    for token in group:
-        needed = token.width + token.space
-        if lines and used + needed <= width:
-            lines[-1] += f" {token.text}" if token.space else token.text
-            used += needed
+def _fitting(packed: Sequence[Box], start: int, options: WriteOptions) -> Iterator[tuple[int, int]]:
+    """Every end of a cue that starts at `start`, with its columns; at least one box always fits."""
+    lines, used, total = 1, 0, 0
+    for i in range(start, len(packed)):
+        box = packed[i]
+        needed = box.width + box.space if i > start else box.width
+        if used + needed > options.max_line_width:
+            lines, used = lines + 1, box.width
         else:
-            lines.append(token.text)
-            used = token.width
+            used += needed
+        total += needed
+        if i > start:
+            pause = box.start - packed[i - 1].end
+            if lines > options.max_lines or pause >= LONG_PAUSE_S or box.end - packed[start].start > options.max_s:
+                return
+        yield i + 1, total
+
+
+def _break_cost(packed: Sequence[Box], end: int) -> float:
+    text = packed[end - 1].words[-1].text
+    if end == len(packed) or _SENTENCE_END.search(text):
+        return _AFTER_SENTENCE
+    if packed[end].start - packed[end - 1].end >= PAUSE_S:
+        return _AT_PAUSE
+    return _AFTER_CLAUSE if _CLAUSE_END.search(text) else _ANYWHERE
+
+
+def _haste(columns: int, room_s: float, options: WriteOptions) -> float:
+    """What it costs that a cue must go before it can be read: how much faster than allowed one must read, less 1."""
+    room_s = min(room_s - options.gap_s, options.max_s)
+    if room_s <= 0:
+        return _WORST_HASTE
+    needed_s = max(columns / options.reading_speed, options.min_s)
+    return min(_WORST_HASTE, max(0.0, needed_s / room_s - 1))
+
+
+def _lines(group: Sequence[Box], width: int) -> tuple[tuple[Box, ...], ...]:
+    """The fewest lines, about equally long, that end at punctuation where they can."""
+    count = _fewest_lines(group, width)
+    mean = _columns(group) / count
+    n = len(group)
+    # best[end] holds the cost of the boxes before `end` on the lines so far, and where those lines end.
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
+    for line in range(count):
+        reached: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for start, (cost, ends) in best.items():
+            for end in range(start + 1, n - (count - line - 1) + 1):
+                columns = _columns(group[start:end])
+                if columns > width:
+                    break
+                text = group[end - 1].words[-1].text
+                punctuated = end == n or _SENTENCE_END.search(text) or _CLAUSE_END.search(text)
+                total = cost + ((columns - mean) / mean) ** 2 + (0.0 if punctuated else _UNPUNCTUATED_LINE)
+                if end not in reached or total < reached[end][0]:
+                    reached[end] = (total, (*ends, end))
+        best = reached
+    ends = best[n][1]
+    return tuple(tuple(group[start:end]) for start, end in zip((0, *ends), ends, strict=False))
+
+
+def _fewest_lines(group: Sequence[Box], width: int) -> int:
+    lines, used = 1, group[0].width
+    for box in group[1:]:
+        used += box.width + box.space
+        if used > width:
+            lines, used = lines + 1, box.width
     return lines
 
 
-def _lines(group: Sequence[_Token], rules: CueRules) -> tuple[str, ...]:
-    """The fewest lines, about equally long."""
-    fewest = _wrapped(group, rules.line_width)
-    total = sum(token.width + token.space for token in group)
-    for width in range(total // len(fewest), rules.line_width):
-        balanced = _wrapped(group, width)
-        if len(balanced) == len(fewest):
-            return tuple(balanced)
-    return tuple(fewest)
+def _columns(line: Sequence[Box]) -> int:
+    return max(1, sum(box.width + box.space for box in line) - line[0].space)
 
 
-def _timed(drafts: Sequence[tuple[list[_Token], tuple[str, ...]]], rules: CueRules, duration: float) -> list[Cue]:
+def _timed(drafts: Sequence[_Draft], options: WriteOptions, duration: float) -> Iterator[Cue]:
     # Starts strictly increase, so that no cue is empty when it ends where the next one starts.
-    timed: list[Cue] = []
-    for tokens, lines in drafts:
-        start_ms = max(milliseconds(tokens[0].start), timed[-1].start_ms + 1 if timed else 0)
-        end_ms = min(milliseconds(tokens[-1].end), start_ms + milliseconds(rules.max_s))
-        if end_ms - start_ms < milliseconds(rules.min_s):
-            end_ms = max(end_ms, min(start_ms + milliseconds(rules.min_s), milliseconds(duration)))
-        timed.append(Cue(start_ms, max(end_ms, start_ms + 1), lines, tokens[0].speaker))
-    ends = [min(cue.end_ms, following.start_ms) for cue, following in pairwise(timed)]
-    return [replace(cue, end_ms=end) for cue, end in zip(timed, ends, strict=False)] + timed[-1:]
+    starts: list[int] = []
+    for draft in drafts:
+        starts.append(max(milliseconds(draft.words[0].start), starts[-1] + 1 if starts else 0))
+    for i, (draft, start_ms) in enumerate(zip(drafts, starts, strict=True)):
+        spoken_ms = milliseconds(draft.words[-1].end)
+        readable_ms = start_ms + milliseconds(max(options.min_s, draft.columns / options.reading_speed))
+        end_ms = max(spoken_ms, min(readable_ms, milliseconds(duration)), start_ms + 1)
+        end_ms = min(end_ms, start_ms + max(1, milliseconds(options.max_s)))
+        if i + 1 < len(drafts):
+            room_ms = starts[i + 1] - start_ms
+            # The gap takes half of a very short cue at most.
+            end_ms = min(end_ms, starts[i + 1] - min(milliseconds(options.gap_s), room_ms // 2))
+        rows = tuple(_row([word for box in line for word in box.words], start_ms, end_ms) for line in draft.lines)
+        yield Cue(start_ms, end_ms, rows, draft.speaker)
 
 
-@lru_cache(maxsize=2**16)
-def _width(text: str) -> int:
-    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+def _row(words: Sequence[ShownWord], start_ms: int, end_ms: int) -> tuple[CueWord, ...]:
+    def within(time: float) -> int:
+        return min(max(milliseconds(time), start_ms), end_ms)
+
+    return tuple(
+        CueWord(word.text, word.space and i > 0, within(word.start), within(word.end), word.timed)
+        for i, word in enumerate(words)
+    )

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from triscribe.formats.base import Writer
+from triscribe.formats.base import plain
 from triscribe.types import Notice, Segment, Transcript, Word
 
 _SCORE_DIGITS = 4
@@ -94,4 +94,4 @@ def _score(value: float) -> float | None:
     return round(float(value), _SCORE_DIGITS) if math.isfinite(value) else None
 
 
-WRITER = Writer("json", render)
+WRITER = plain("json", render)

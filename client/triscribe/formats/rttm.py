@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from triscribe.formats.base import Writer
+from triscribe.formats.base import plain
 from triscribe.types import Transcript
 
 _NOT_IN_A_FIELD = re.compile(r"\s+")
@@ -25,4 +25,4 @@ def _field(text: str) -> str:
     return _NOT_IN_A_FIELD.sub("_", text)
 
 
-WRITER = Writer("rttm", render)
+WRITER = plain("rttm", render)

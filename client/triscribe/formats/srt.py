@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from triscribe.formats.base import Writer, clock
-from triscribe.formats.cues import DEFAULT_RULES, CueRules, cues
+from triscribe.formats.cues import cues
+from triscribe.formats.options import WriteOptions
 from triscribe.types import Transcript
 
 
-def render(transcript: Transcript, rules: CueRules = DEFAULT_RULES) -> str:
+def render(transcript: Transcript, options: WriteOptions) -> str:
     """Numbered cues; `SPEAKER_00: ` where the speaker changes; empty when nobody spoke."""
     return "".join(
         f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n{_text(cue.lines)}\n\n"
-        for number, cue in enumerate(cues(transcript, rules, name_speakers=True), start=1)
+        for number, cue in enumerate(cues(transcript, options, name_speakers=True), start=1)
     )
 
 

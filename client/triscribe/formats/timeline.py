@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Literal
 
 from triscribe.errors import UsageError
-from triscribe.formats.base import Writer
+from triscribe.formats.base import plain
 from triscribe.types import Transcript
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def render_svg(transcript: Transcript) -> bytes:
     return _render(transcript, "svg")
 
 
-PNG = Writer("png", render_png)
-SVG = Writer("svg", render_svg)
+PNG = plain("png", render_png)
+SVG = plain("svg", render_svg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triscribe.formats.base import Writer, clean, milliseconds
+from triscribe.formats.base import clean, milliseconds, plain
 from triscribe.types import Transcript
 
 COLUMNS = ("start_ms", "end_ms", "speaker", "text")
@@ -17,4 +17,4 @@ def render(transcript: Transcript) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-WRITER = Writer("tsv", render)
+WRITER = plain("tsv", render)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triscribe.formats.base import Writer, clean
+from triscribe.formats.base import clean, plain
 from triscribe.types import Transcript
 
 
@@ -20,4 +20,4 @@ def render(transcript: Transcript) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-WRITER = Writer("txt", render)
+WRITER = plain("txt", render)

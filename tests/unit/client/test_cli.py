@@ -30,6 +30,11 @@ def run(*arguments):
         ("transcribe", "a.wav", "--diarize", "--num-speakers", "0"),
         ("transcribe", "a.wav", "--num-speakers", "2"),
         ("transcribe", "--format", "json"),
+        ("transcribe", "a.wav", "--max-line-width", "1"),
+        ("transcribe", "a.wav", "--max-cue-seconds", "0.5"),
+        ("transcribe", "a.wav", "--reading-speed", "nan"),
+        ("transcribe", "a.wav", "--cue-gap", "-1"),
+        ("transcribe", "a.wav", "--html-audio", "stream"),
         ("serve", "--grpc-port", "70000"),
         ("sing",),
     ],
@@ -53,7 +58,7 @@ def test_help_is_on_stdout(arguments):
 
 def test_the_command_line_imports_nothing_heavy():
     """Usage errors and --help come at once: inference libraries and the hub are imported where they are used."""
-    heavy = ["onnxruntime", "ctranslate2", "faster_whisper", "huggingface_hub", "scipy", "torch"]
+    heavy = ["onnxruntime", "ctranslate2", "faster_whisper", "huggingface_hub", "scipy", "torch", "matplotlib"]
     code = f"import sys, triscribe.cli; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "[]"

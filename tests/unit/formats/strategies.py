@@ -3,9 +3,11 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from triscribe.formats.options import WriteOptions
 from triscribe.types import AudioInfo, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
 
 patient = settings(deadline=None)
+brief = settings(deadline=None, max_examples=40)
 
 ODD_CHARACTERS = "aZé\u0301你。ｱ𝄞🙂->&<{\t\n\r\x00\x1b\u2028\u3000\u200b\ud800 "
 
@@ -77,3 +79,42 @@ def segment(text, start, end, *, speaker=None, timed=False):
             for i, part in enumerate(parts)
         )
     return Segment(start, end, text, "en", -0.2, 0.01, 1.2, 0.0, words, speaker)
+
+
+orderly_text = st.sampled_from(
+    [
+        *("Hello", "there.", "well,", "a", "don't", "well-known", "<b>", "&amp;", "Wörter", "no?", "e\u0301te\u0301"),
+        *("你好", "世界。", "「東京", "チェック", "」", "（笑）", "สวัสดี", "ครับ", "안녕하세요", "🙂"),
+        "honorificabilitudinitatibus",
+    ]
+)
+
+
+@st.composite
+def orderly_transcripts(draw):
+    """Words one after another, as speech is: pauses, changes of speaker, scripts with and without spaces."""
+    start_ms = 0
+    found = []
+    for _ in range(draw(st.integers(0, 3))):
+        words = []
+        for text in draw(st.lists(orderly_text, min_size=1, max_size=25)):
+            start_ms += draw(st.sampled_from([0, 0, 0, 20, 500, 3000]))
+            length_ms = draw(st.integers(100, 900) | st.just(9000))
+            speaker = words[-1].speaker if words and draw(st.integers(0, 5)) else draw(speakers)
+            words.append(Word(text, start_ms / 1000, (start_ms + length_ms) / 1000, 0.9, "aligned", speaker))
+            start_ms += length_ms
+        written = draw(st.sampled_from(["", " "])).join(word.word for word in words)
+        found.append(Segment(words[0].start, words[-1].end, written, "en", -0.2, 0.01, 1.2, 0.0, tuple(words)))
+    return transcript(*found, duration=start_ms / 1000 + draw(st.sampled_from([0, 0.5, 30])))
+
+
+@st.composite
+def limits(draw):
+    return WriteOptions(
+        max_line_width=draw(st.integers(2, 60) | st.just(42)),
+        max_lines=draw(st.integers(1, 4)),
+        max_s=draw(st.floats(1, 10)),
+        min_s=draw(st.floats(0, 1)),
+        reading_speed=draw(st.floats(4, 40)),
+        gap_s=draw(st.sampled_from([0, 2 / 24, 0.5])),
+    )

@@ -1,14 +1,16 @@
 from itertools import pairwise
 
 import pytest
+import wcwidth
 from hypothesis import given
 
 from triscribe.errors import UsageError
 from triscribe.formats.base import clean
-from triscribe.formats.cues import DEFAULT_RULES, CueRules, _width, cues
+from triscribe.formats.cues import cues
+from triscribe.formats.options import DEFAULTS, WriteOptions
 from triscribe.types import AudioInfo, Segment, Transcript, Word
 
-from .strategies import patient, segment, transcript, transcripts
+from .strategies import limits, orderly_transcripts, patient, segment, transcript, transcripts
 
 SPEECH = (
     "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country. "
@@ -20,21 +22,47 @@ def texts(found):
     return [" ".join(cue.lines) for cue in found]
 
 
-@patient
-@given(transcripts())
-def test_cues_are_full_ordered_apart_and_within_their_lines(random_transcript):
-    found = cues(random_transcript, DEFAULT_RULES, name_speakers=False)
+def width(line):
+    return wcwidth.wcswidth(line)
+
+
+def spoken_words(random_transcript):
+    return [word for part in random_transcript.segments for word in part.words]
+
+
+def with_their_words(found, words):
+    """Each cue with the words whose characters it shows, told by counting characters."""
+    owners = [word for word in words for _ in clean(word.word).replace(" ", "")]
     for cue in found:
-        assert cue.start_ms < cue.end_ms <= cue.start_ms + 7000
-        assert 1 <= len(cue.lines) <= 2
-        assert all(0 < _width(line) <= 42 and line == line.strip() for line in cue.lines)
-    assert all(a.end_ms <= b.start_ms for a, b in pairwise(found))
+        shown = "".join(cue.lines).replace(" ", "")
+        yield cue, owners[: len(shown)]
+        owners = owners[len(shown) :]
+    assert owners == []
 
 
 @patient
-@given(transcripts())
-def test_no_text_is_lost_or_repeated(random_transcript):
-    found = cues(random_transcript, DEFAULT_RULES, name_speakers=False)
+@given(transcripts(), limits())
+def test_cues_keep_their_limits_whatever_the_words(random_transcript, options):
+    found = cues(random_transcript, options, name_speakers=True)
+    for cue in found:
+        assert cue.start_ms < cue.end_ms <= cue.start_ms + round(options.max_s * 1000)
+        assert 1 <= len(cue.lines) <= options.max_lines
+        for line in cue.lines:
+            assert wcwidth.width(line, control_codes="ignore") <= options.max_line_width
+            assert line
+            assert line == line.strip()
+        for word in (word for row in cue.rows for word in row):
+            assert cue.start_ms <= word.start_ms <= cue.end_ms
+            assert cue.start_ms <= word.end_ms <= cue.end_ms
+    for cue, following in pairwise(found):
+        room_ms = following.start_ms - cue.start_ms
+        assert cue.end_ms <= following.start_ms - min(round(options.gap_s * 1000), room_ms // 2)
+
+
+@patient
+@given(transcripts(), limits())
+def test_no_text_is_lost_or_repeated(random_transcript, options):
+    found = cues(random_transcript, options, name_speakers=False)
     shown = "".join(line for cue in found for line in cue.lines).replace(" ", "")
     spoken = ""
     for part in random_transcript.segments:
@@ -43,9 +71,58 @@ def test_no_text_is_lost_or_repeated(random_transcript):
     assert shown == spoken.replace(" ", "")
 
 
+@patient
+@given(orderly_transcripts(), limits())
+def test_every_word_is_shown_once_in_one_cue_of_its_speaker(random_transcript, options):
+    words = spoken_words(random_transcript)
+    for cue, owners in with_their_words(cues(random_transcript, options, name_speakers=False), words):
+        assert {word.speaker for word in owners} == {cue.speaker}
+
+
+@patient
+@given(orderly_transcripts(), limits())
+def test_cues_are_timed_by_their_words(random_transcript, options):
+    seen = set()
+    for cue, owners in with_their_words(
+        cues(random_transcript, options, name_speakers=False), spoken_words(random_transcript)
+    ):
+        first = owners[0]
+        if id(first) not in seen:  # else the rest of a word that is longer than a cue
+            assert cue.start_ms == round(first.start * 1000)
+        seen |= {id(word) for word in owners}
+        shown = [word for row in cue.rows for word in row]
+        assert [word.start_ms for word in shown] == sorted(word.start_ms for word in shown)
+        assert all(word.timed for word in shown)
+
+
+@patient
+@given(orderly_transcripts(), limits())
+def test_cues_stay_until_they_are_read_unless_something_else_must_appear(random_transcript, options):
+    found = cues(random_transcript, options, name_speakers=False)
+    duration_ms = round(random_transcript.audio.duration * 1000)
+    for cue, following in zip(found, [*found[1:], None], strict=False):
+        read_s = sum(width(line) for line in cue.lines) / options.reading_speed
+        may_s = [options.max_s, (duration_ms - cue.start_ms) / 1000]
+        if following:
+            room_ms = following.start_ms - cue.start_ms
+            may_s.append((room_ms - min(round(options.gap_s * 1000), room_ms // 2)) / 1000)
+        assert (cue.end_ms - cue.start_ms) / 1000 >= min(max(read_s, options.min_s), *may_s) - 0.002
+
+
+@patient
+@given(orderly_transcripts(), limits())
+def test_lines_break_where_they_may(random_transcript, options):
+    closing, opening = "、。，！？」』）》ー,.!?", "「『（《"
+    for cue in cues(random_transcript, options, name_speakers=False):
+        for above, below in pairwise(cue.lines):
+            if options.max_line_width >= 20:  # the strategies' words and their punctuation fit
+                assert below[0] not in closing
+                assert above[-1] not in opening
+
+
 @pytest.mark.parametrize("timed", [True, False])
 def test_long_speech_breaks_at_punctuation(timed):
-    found = cues(transcript(segment(SPEECH, 0, 14, timed=timed)), DEFAULT_RULES, name_speakers=False)
+    found = cues(transcript(segment(SPEECH, 0, 14, timed=timed)), DEFAULTS, name_speakers=False)
     assert " ".join(texts(found)) == SPEECH
     assert all(text[-1] in ",." for text in texts(found))
     assert found[0].start_ms == 0
@@ -58,7 +135,7 @@ def test_times_come_from_words_and_pauses_are_not_spanned():
         Word("What?", 8.0, 8.9, 0.9, "aligned"),
     )
     part = Segment(0.0, 10.0, "Wait. What?", "en", -0.2, 0.0, 1.0, 0.0, words)
-    found = cues(transcript(part), DEFAULT_RULES, name_speakers=False)
+    found = cues(transcript(part), DEFAULTS, name_speakers=False)
     assert [(cue.start_ms, cue.end_ms, cue.lines) for cue in found] == [
         (1000, 1900, ("Wait.",)),
         (8000, 8900, ("What?",)),
@@ -68,10 +145,10 @@ def test_times_come_from_words_and_pauses_are_not_spanned():
 def test_short_words_stay_on_screen_unless_the_next_cue_starts():
     found = cues(
         transcript(segment("Yes.", 1, 1.1, timed=True), segment("No.", 1.5, 1.6, timed=True)),
-        DEFAULT_RULES,
+        DEFAULTS,
         name_speakers=False,
     )
-    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(1000, 1500), (1500, 2300)]
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(1000, 1417), (1500, 2333)]
 
 
 def test_a_change_of_speaker_inside_a_segment_starts_a_cue_and_names_the_speaker():
@@ -80,15 +157,15 @@ def test_a_change_of_speaker_inside_a_segment_starts_a_cue_and_names_the_speaker
         for i, (text, speaker) in enumerate([("Hello.", "A"), ("Hi,", "B"), ("you.", "B"), ("Right.", "A")])
     )
     part = Segment(0, 4, "Hello. Hi, you. Right.", "en", -0.2, 0.0, 1.0, 0.0, words, "A")
-    found = cues(transcript(part), DEFAULT_RULES, name_speakers=True)
+    found = cues(transcript(part), DEFAULTS, name_speakers=True)
     assert texts(found) == ["A: Hello.", "B: Hi, you.", "A: Right."]
-    again = cues(transcript(part, segment("So.", 5, 6, speaker="A")), DEFAULT_RULES, name_speakers=True)
+    again = cues(transcript(part, segment("So.", 5, 6, speaker="A")), DEFAULTS, name_speakers=True)
     assert texts(again)[-1] == "So."
 
 
 def test_chinese_lines_hold_21_characters_and_take_no_spaces():
     text = "我们今天讨论的是语音识别系统的设计，它需要处理很多不同的语言和口音。大家都觉得这个问题很有意思。"
-    found = cues(transcript(segment(text, 0, 12)), DEFAULT_RULES, name_speakers=False)
+    found = cues(transcript(segment(text, 0, 12)), DEFAULTS, name_speakers=False)
     lines = [line for cue in found for line in cue.lines]
     assert "".join(lines) == text
     assert max(len(line) for line in lines) <= 21
@@ -98,13 +175,13 @@ def test_chinese_lines_hold_21_characters_and_take_no_spaces():
 def test_words_without_spaces_between_them_stay_together():
     words = tuple(Word(char, i, i + 1, 0.9, "attention") for i, char in enumerate("你好吗"))
     part = Segment(0, 3, "你好吗？", "zh", -0.2, 0.0, 1.0, 0.0, words)
-    assert texts(cues(transcript(part), DEFAULT_RULES, name_speakers=False)) == ["你好吗？"]
+    assert texts(cues(transcript(part), DEFAULTS, name_speakers=False)) == ["你好吗？"]
 
 
 def test_two_lines_are_about_equally_long():
     found = cues(
         transcript(segment("These words are too many for a single line here.", 0, 4, timed=True)),
-        DEFAULT_RULES,
+        DEFAULTS,
         name_speakers=False,
     )
     first, second = found[0].lines
@@ -112,15 +189,106 @@ def test_two_lines_are_about_equally_long():
 
 
 def test_an_hour_of_one_segment_is_laid_out():
-    found = cues(transcript(segment(SPEECH * 100, 0, 3600), duration=3600), DEFAULT_RULES, name_speakers=False)
+    found = cues(transcript(segment(SPEECH * 100, 0, 3600), duration=3600), DEFAULTS, name_speakers=False)
     assert "".join(texts(found)).replace(" ", "") == (SPEECH * 100).replace(" ", "")
 
 
-def test_impossible_rules_are_refused():
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_line_width": 1},
+        {"max_lines": 0},
+        {"max_s": 0.0},
+        {"max_s": float("inf")},
+        {"min_s": 8.0},
+        {"min_s": -1.0},
+        {"gap_s": -0.1},
+        {"reading_speed": 0.0},
+        {"reading_speed": float("nan")},
+    ],
+    ids=str,
+)
+def test_impossible_limits_are_refused(wrong):
     with pytest.raises(UsageError):
-        CueRules(line_width=1)
+        WriteOptions(**wrong)
+
+
+def timed_words(*texts, step=0.5):
+    return tuple(Word(text, i * step, (i + 1) * step, 0.9, "attention") for i, text in enumerate(texts))
+
+
+def laid_out(text, *words, **options):
+    part = Segment(0, len(words) * 0.5, text, "zh", -0.2, 0.0, 1.0, 0.0, timed_words(*words))
+    return cues(transcript(part), WriteOptions(**options), name_speakers=False)
+
+
+def test_punctuation_outside_of_words_stays_with_the_word_it_belongs_to():
+    text = "他说：“你好，世界！”然后走了。"
+    found = laid_out(text, "他", "说", "你好", "世界", "然后", "走", "了", max_line_width=8, max_lines=4)
+    lines = [line for cue in found for line in cue.lines]
+    assert "".join(lines) == text
+    assert not any(line[0] in "，！”。：" or line[-1] == "“" for line in lines)
+
+
+def test_japanese_small_kana_and_length_marks_do_not_begin_a_line():
+    text = "コンピューターでチェックする"
+    for columns in range(4, 20):
+        found = cues(
+            transcript(segment(text, 0, 5)), WriteOptions(max_line_width=columns, max_lines=9), name_speakers=False
+        )
+        lines = [line for cue in found for line in cue.lines]
+        assert "".join(lines) == text
+        if columns >= 6:
+            assert not any(line[0] in "ューッ" for line in lines)
+
+
+def test_thai_breaks_between_its_words_and_never_inside_a_cluster():
+    words = ("สวัสดี", "ครับ", "ผม", "ชื่อ", "สมชาย", "ยินดี", "ที่", "ได้", "รู้จัก")
+    found = laid_out("".join(words), *words, max_line_width=12)
+    lines = [line for cue in found for line in cue.lines]
+    assert "".join(lines) == "".join(words)
+    starts = {len("".join(words[:i])) for i in range(len(words))}
+    at = 0
+    for line in lines:
+        assert at in starts
+        at += len(line)
+
+
+def test_parts_of_a_word_stay_on_one_line_and_french_punctuation_with_its_word():
+    found = laid_out(
+        "l'eau est-elle froide ?", "l'", "eau", "est", "elle", "froide", "?", max_line_width=9, max_lines=4
+    )
+    assert [line for cue in found for line in cue.lines] == ["l'eau", "est-elle", "froide ?"]
+
+
+def test_mixed_scripts_keep_the_spaces_they_have_and_get_no_others():
+    text = "我们用 Triton 部署Whisper模型。"
+    found = laid_out(text, "我们", "用", "Triton", "部署", "Whisper", "模型", max_line_width=80)
+    assert texts(found) == [text]
+
+
+def test_what_is_written_as_one_character_is_never_cut():
+    family = "👩‍👩‍👧" * 5 + "e\u0301" * 9
+    found = cues(transcript(segment(family, 0, 5)), WriteOptions(max_line_width=4), name_speakers=False)
+    lines = [line for cue in found for line in cue.lines]
+    assert "".join(lines) == family
+    assert not any(line[0] in "\u0301\u200d" or line[-1] == "\u200d" for line in lines)
+
+
+def test_fast_speech_borrows_time_from_a_pause():
+    words = tuple(Word(text, i * 0.1, (i + 1) * 0.1, 0.9, "aligned") for i, text in enumerate(["abcdefghij", "klmno"]))
+    part = Segment(0, 5, "abcdefghij klmno", "en", -0.2, 0.0, 1.0, 0.0, words)
+    (cue,) = cues(transcript(part), WriteOptions(reading_speed=8, min_s=0), name_speakers=False)
+    assert (cue.start_ms, cue.end_ms) == (0, 2000)
+
+
+def test_a_long_name_keeps_to_the_line_as_well():
+    named = transcript(segment("Hello there.", 0, 2, speaker="The Right Honourable " * 4, timed=True))
+    found = cues(named, DEFAULTS, name_speakers=True)
+    assert max(width(line) for cue in found for line in cue.lines) <= 42
+    assert " ".join(texts(found)) == clean("The Right Honourable " * 4) + ": Hello there."
 
 
 def test_nobody_spoke():
     silence = Transcript(AudioInfo("-", 3.0), "en", 0.5, "base", "transcribe", ())
-    assert cues(silence, DEFAULT_RULES, name_speakers=True) == []
+    assert cues(silence, DEFAULTS, name_speakers=True) == []

@@ -1,20 +1,28 @@
 import csv
+import dataclasses
+import html
 import io
 import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
+import pysubs2
 import pytest
 import srt
 import webvtt
 from hypothesis import given
+from hypothesis.strategies import booleans
 
-from triscribe.formats import WRITERS
+from triscribe.formats import WRITERS, WriteOptions, encoded
 from triscribe.formats.base import clean
-from triscribe.formats.cues import DEFAULT_RULES, cues
-from triscribe.types import AudioInfo, Transcript
+from triscribe.formats.cues import cues
+from triscribe.formats.options import DEFAULTS
+from triscribe.types import AudioInfo, Segment, Transcript, Word
 
-from .strategies import patient, segment, transcript, transcripts
+from .strategies import brief, limits, orderly_transcripts, patient, segment, transcript, transcripts
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "transcript.schema.json").read_text())
 TALK = transcript(
@@ -26,8 +34,11 @@ TALK = transcript(
 SILENCE = Transcript(AudioInfo("-", 3.0), "en", 0.5, "base", "transcribe", ())
 
 
-def render(name, transcript):
-    content = WRITERS[name].render(transcript)
+KARAOKE = WriteOptions(karaoke=True)
+
+
+def render(name, transcript, options=DEFAULTS):
+    content = WRITERS[name].render(transcript, options)
     assert isinstance(content, str)
     return content
 
@@ -36,7 +47,7 @@ def test_each_writer_is_listed_under_its_extension():
     extensions = {name: writer.extension for name, writer in WRITERS.items()}
     assert (
         extensions.items()
-        >= {name: name for name in ("txt", "srt", "vtt", "tsv", "json", "rttm", "png", "svg")}.items()
+        >= {name: name for name in ("txt", "srt", "vtt", "ass", "html", "tsv", "json", "rttm", "png", "svg")}.items()
     )
 
 
@@ -46,9 +57,9 @@ def test_txt_names_a_speaker_where_it_changes():
 
 def test_srt():
     assert render("srt", TALK) == (
-        "1\n00:00:00,500 --> 00:00:01,500\nSPEAKER_00: Hello there.\n\n"
+        "1\n00:00:00,500 --> 00:00:01,517\nSPEAKER_00: Hello there.\n\n"
         "2\n00:00:01,600 --> 00:00:02,500\nHow are you?\n\n"
-        "3\n00:00:03,000 --> 00:00:04,000\nSPEAKER_01: Fine, thanks.\n\n"
+        "3\n00:00:03,000 --> 00:00:04,471\nSPEAKER_01: Fine, thanks.\n\n"
         "4\n00:00:05,000 --> 00:00:06,000\n(music)\n\n"
     )
 
@@ -68,7 +79,7 @@ def test_silence_gives_valid_and_empty_files():
 @patient
 @given(transcripts())
 def test_srt_reads_back(random_transcript):
-    expected = cues(random_transcript, DEFAULT_RULES, name_speakers=True)
+    expected = cues(random_transcript, DEFAULTS, name_speakers=True)
     found = list(srt.parse(render("srt", random_transcript)))
     assert [round(sub.start.total_seconds() * 1000) for sub in found] == [cue.start_ms for cue in expected]
     assert [round(sub.end.total_seconds() * 1000) for sub in found] == [cue.end_ms for cue in expected]
@@ -78,7 +89,7 @@ def test_srt_reads_back(random_transcript):
 @patient
 @given(transcripts())
 def test_vtt_reads_back(random_transcript):
-    expected = cues(random_transcript, DEFAULT_RULES, name_speakers=False)
+    expected = cues(random_transcript, DEFAULTS, name_speakers=False)
     rendered = render("vtt", random_transcript)
     found = webvtt.from_string(rendered).captions
     assert [round(caption.start_in_seconds * 1000) // 1000 for caption in found] == [
@@ -148,6 +159,12 @@ def test_json_in_full():
     }
 
 
+def test_the_example_in_the_documentation_follows_the_schema():
+    documentation = (Path(__file__).parents[3] / "docs" / "subtitles.md").read_text()
+    (example,) = re.findall(r"```json\n(.*?)```", documentation, re.DOTALL)
+    jsonschema.validate(json.loads(example), SCHEMA)
+
+
 def test_the_schema_refuses_what_it_does_not_describe():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     document = json.loads(render("json", TALK))
@@ -156,3 +173,139 @@ def test_the_schema_refuses_what_it_does_not_describe():
     document["segments"][0]["words"][0]["timing"] = "guessed"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, SCHEMA)
+
+
+def test_vtt_karaoke_times_each_word_but_the_first():
+    assert render("vtt", transcript(segment("Ask <not> what", 1, 4, speaker="Ann", timed=True)), KARAOKE) == (
+        "WEBVTT\n\nSTYLE\n::cue(:future) {\n  opacity: 0.6;\n}\n\n00:00:01.000 --> 00:00:04.000\n"
+        "<v Ann><c>Ask</c> <00:00:02.000><c>&lt;not&gt;</c> <00:00:03.000><c>what</c>\n"
+    )
+
+
+def test_karaoke_does_not_make_times_up():
+    untimed = transcript(segment("Nobody timed this.", 0, 2))
+    assert "<00:" not in render("vtt", untimed, KARAOKE)
+    assert "\\k" not in render("ass", untimed, KARAOKE)
+
+
+@patient
+@given(transcripts() | orderly_transcripts(), limits())
+def test_vtt_karaoke_shows_the_same_and_its_times_grow_inside_the_cue(random_transcript, options):
+    options = dataclasses.replace(options, karaoke=True)
+    expected = cues(random_transcript, options, name_speakers=False)
+    found = webvtt.from_string(render("vtt", random_transcript, options)).captions
+    for caption, cue in zip(found, expected, strict=True):
+        text = re.sub(r"</?c>|<[0-9:.]+>|^<v [^>]*>", "", caption.raw_text)
+        assert html.unescape(text) == "\n".join(cue.lines)
+        times = [cue.start_ms, *map(as_ms, re.findall(r"<([0-9:.]+)>", caption.raw_text)), cue.end_ms]
+        assert all(a < b for a, b in pairwise(times))
+
+
+def as_ms(clock):
+    hours, minutes, seconds = clock.split(":")
+    return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
+
+
+def harmless(line):
+    return line.replace("{", "｛").replace("}", "｝").replace("\\", "\\\u2060")
+
+
+@patient
+@given(transcripts() | orderly_transcripts(), limits(), booleans())
+def test_ass_reads_back(random_transcript, options, karaoke):
+    options = dataclasses.replace(options, karaoke=karaoke)
+    expected = cues(random_transcript, options, name_speakers=False)
+    found = pysubs2.SSAFile.from_string(render("ass", random_transcript, options), "ass")
+    styles = {}
+    for event, cue in zip(found, expected, strict=True):
+        text = re.sub(r"\{\\k\d+\}", "", event.text)
+        assert text == "\\N".join(harmless(line) for line in cue.lines)
+        assert abs(event.start - cue.start_ms) <= 5
+        assert abs(event.end - cue.end_ms) <= 5
+        assert event.name == clean(cue.speaker or "").replace(",", ";")
+        assert event.style in found.styles
+        assert styles.setdefault(cue.speaker, event.style) == event.style
+        syllables = [int(length) for length in re.findall(r"\\k(\d+)", event.text)]
+        assert sum(syllables) * 10 <= event.duration + 10
+    assert len(set(styles.values())) == len(styles)
+
+
+def test_ass_karaoke_counts_hundredths_from_the_start_of_the_cue():
+    words = (Word("你好", 1.0, 1.5, 0.9, "attention", "A"), Word("世界", 2.0, 2.25, 0.9, "attention", "A"))
+    part = Segment(1.0, 3.0, "你好世界", "zh", -0.2, 0.0, 1.0, 0.0, words)
+    (line,) = [line for line in render("ass", transcript(part), KARAOKE).splitlines() if line.startswith("Dialogue")]
+    assert line == r"Dialogue: 0,0:00:01.00,0:00:02.25,Default,A,0,0,0,,{\k100}你好{\k25}世界"
+
+
+def test_ass_text_cannot_give_orders():
+    odd = transcript(segment(r"{\an8}up \Nnew, C:\new", 0, 2, speaker="a,b\nDialogue: 0", timed=False))
+    (event,) = pysubs2.SSAFile.from_string(render("ass", odd), "ass")
+    assert event.plaintext == "｛\\\u2060an8｝up \\\u2060Nnew, C:\\\u2060new"
+    assert event.name == "a;b Dialogue: 0"
+
+
+@brief
+@given(transcripts())
+def test_every_writer_takes_every_transcript(random_transcript):
+    for name in ("ass", "html", "json", "rttm", "srt", "tsv", "txt", "vtt"):
+        assert isinstance(encoded(render(name, random_transcript)), bytes)
+
+
+class Words(HTMLParser):
+    """What a page shows of the transcript, as a parser of HTML sees it."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.tags, self._inside = [], [], False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self._inside = ("class", "w") in attrs
+        if self._inside:
+            self.words.append("")
+
+    def handle_endtag(self, tag):
+        self._inside = False
+
+    def handle_data(self, data):
+        if self._inside:
+            self.words[-1] += data
+
+
+@brief
+@given(orderly_transcripts())
+def test_html_shows_every_word_once(random_transcript):
+    page = Words()
+    page.feed(render("html", random_transcript))
+    assert page.words == [word.word for part in random_transcript.segments for word in part.words]
+    assert page.tags.count("script") == 1
+
+
+def test_html_of_a_chinese_transcript_speaks_chinese():
+    chinese = dataclasses.replace(transcript(segment("你好。", 0, 1)), language="zh")
+    page = render("html", chinese)
+    assert '<html lang="zh">' in page
+    assert "搜索" in page
+    assert "中文 · base" in page
+    assert '<html lang="en">' in render("html", TALK)
+
+
+@pytest.mark.parametrize(
+    ("name", "html_audio", "expected"),
+    [
+        ("a.wav", "auto", "data:audio/wav;base64,UklGRg=="),
+        ("a.wav", "link", "sounds/a.wav"),
+        ("a.wav", "none", None),
+        ("a.amr", "auto", "sounds/a.amr"),
+        ("a.amr", "embed", "data:application/octet-stream;base64,UklGRg=="),
+        ("javascript:alert(1).wav", "link", "sounds/javascript%3Aalert%281%29.wav"),
+    ],
+)
+def test_html_audio(tmp_path, name, html_audio, expected):
+    (tmp_path / "sounds").mkdir()
+    audio = tmp_path / "sounds" / name
+    audio.write_bytes(b"RIFF")
+    heard = dataclasses.replace(TALK, audio=AudioInfo(str(audio), 6.0))
+    page = render("html", heard, WriteOptions(html_audio=html_audio, folder=tmp_path))
+    found = re.search(r'<audio [^>]*? src="([^"]*)"', page)
+    assert (html.unescape(found[1]) if found else None) == expected
