@@ -87,11 +87,21 @@ def _assemble_align(source: Path, target: Path, sizing: Sizing, store: ModelStor
     config = _read(folder)
     _set(config, threads=str(sizing.align_threads), device="cuda" if sizing.gpus else "cpu")
     _write(folder, config)
+    languages = aligner_weights(folder)
+    for language, weights in languages.items():
+        (folder / "languages" / language / "weights").symlink_to(store.pull(weights))
+    return list(languages)
+
+
+def aligner_weights(folder: Path) -> dict[str, str]:
+    """The model of the manifest that each language of the aligner in `folder` needs, by language."""
     descriptions = sorted((folder / "languages").glob("*/aligner.toml"))
-    for description in descriptions:
-        weights = tomllib.loads(description.read_text())["weights"]
-        (description.parent / "weights").symlink_to(store.pull(weights))
-    return [description.parent.name for description in descriptions]
+    return {path.parent.name: tomllib.loads(path.read_text())["weights"] for path in descriptions}
+
+
+def needed_models() -> list[str]:
+    """Models of the manifest that every server needs beside its checkpoints."""
+    return sorted(set(aligner_weights(source_repository() / "align").values()))
 
 
 def _copy(source: Path, target: Path) -> Path:
