@@ -59,8 +59,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 FROM server-packages AS weights
 ARG MODELS=""
 ENV TRISCRIBE_CACHE=/opt/models
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     /opt/triscribe/bin/python3 -c 'from triscribe.serving.assemble import needed_models; print(*needed_models())' \
       >/tmp/needed && \
@@ -70,16 +70,16 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 
 FROM server-packages AS embedded-triton
 ENV TRISCRIBE_CACHE=/opt/models
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     /opt/triscribe/bin/triscribe models pull tritonserver-24.10 && \
     rm -rf /opt/models/locks /opt/models/staging && chmod -R a+rX /opt/models
 
 FROM diarizer-packages AS diarizer-weights
 ENV TRISCRIBE_CACHE=/opt/models
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     /opt/triscribe/bin/python3 -m triscribe.diarizer.weights && \
     rm -rf /opt/models/locks /opt/models/staging && chmod -R a+rX /opt/models
@@ -91,8 +91,8 @@ RUN groupadd --gid 10001 triscribe && \
     install --directory --owner=10001 --group=10001 /var/lib/triscribe
 COPY --from=triton-packages /opt/triscribe /opt/triscribe
 COPY --from=weights /opt/models /opt/models
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 # CTranslate2 opens libcublas.so.12, which NVIDIA's CUDA 13 image lacks; it comes from the lock.
 ENV PATH=/opt/triscribe/bin:${PATH} \
     LD_LIBRARY_PATH=/opt/triscribe/lib/python3.12/site-packages/nvidia/cublas/lib:${LD_LIBRARY_PATH} \
@@ -107,10 +107,10 @@ LABEL org.opencontainers.image.title="Triscribe Triton (CUDA)" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-EXPOSE 8000 8001 8002
+EXPOSE 8000 8001 8002 8003
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=4 \
-    CMD ["python3", "-m", "triscribe.health", "http://127.0.0.1:8000/v2/health/ready"]
+    CMD ["python3", "-m", "triscribe.health", "http://127.0.0.1:8003/readyz"]
 ENTRYPOINT ["triscribe", "serve", "--host", "0.0.0.0"]
 
 FROM ${BASE} AS triton-cpu
@@ -120,8 +120,8 @@ RUN groupadd --gid 10001 triscribe && \
 COPY --from=server-packages /opt/triscribe /opt/triscribe
 COPY --from=embedded-triton /opt/models /opt/models
 COPY --from=weights /opt/models /opt/models
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 ENV PATH=/opt/triscribe/bin:${PATH} \
     HOME=/tmp \
     TRISCRIBE_CACHE=/var/lib/triscribe \
@@ -134,18 +134,18 @@ LABEL org.opencontainers.image.title="Triscribe Triton (CPU)" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-EXPOSE 8000 8001 8002
+EXPOSE 8000 8001 8002 8003
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=4 \
-    CMD ["python3", "-m", "triscribe.health", "http://127.0.0.1:8000/v2/health/ready"]
+    CMD ["python3", "-m", "triscribe.health", "http://127.0.0.1:8003/readyz"]
 ENTRYPOINT ["triscribe", "serve", "--host", "0.0.0.0"]
 
 FROM ${BASE} AS gateway
 RUN groupadd --gid 10001 triscribe && \
     useradd --uid 10001 --gid 10001 --no-log-init --home-dir /tmp --shell /usr/sbin/nologin triscribe
 COPY --from=gateway-packages /opt/triscribe /opt/triscribe
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 ENV PATH=/opt/triscribe/bin:${PATH} \
     HOME=/tmp \
     TRISCRIBE_GATEWAY_HOST=0.0.0.0 \
@@ -169,8 +169,8 @@ RUN groupadd --gid 10001 triscribe && \
     install --directory --owner=10001 --group=10001 /var/lib/triscribe
 COPY --from=diarizer-packages /opt/triscribe /opt/triscribe
 COPY --from=diarizer-weights /opt/models /opt/models
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /opt/dist
+RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist/*.whl
 ENV PATH=/opt/triscribe/bin:${PATH} \
     HOME=/tmp \
     TRISCRIBE_CACHE=/var/lib/triscribe \

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from triscribe.cli.doctor import preflight
+from triscribe.doctor import Subject
 from triscribe.serving import EmbeddedTriton, ServeOptions
 
 
@@ -22,12 +24,20 @@ def serve(
     grpc_port: Annotated[int, typer.Option(help="gRPC port; 0 chooses a free one.", min=0, max=65535)] = 8001,
     http_port: Annotated[int, typer.Option(help="HTTP port (health); 0 chooses.", min=0, max=65535)] = 8000,
     metrics_port: Annotated[int, typer.Option(help="Prometheus port; 0 chooses.", min=0, max=65535)] = 8002,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto (GPUs, or the CPU if none works), cpu, cuda, or cuda:N for one GPU alone.")
+    ] = "auto",
     compute_type: Annotated[str, typer.Option(help="auto, int8, float16, int8_float16, float32, …")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 takes every core.", min=0)] = 0,
     log_file: Annotated[Path | None, typer.Option(help="Triton's log; default: in the run directory.")] = None,
+    check: Annotated[
+        bool, typer.Option("--preflight/--no-preflight", envvar="TRISCRIBE_PREFLIGHT", help="`triscribe doctor` first.")
+    ] = False,
 ) -> None:
     """Run Triton with the pipeline and keep it alive until SIGTERM or Ctrl-C."""
+    if check:
+        ports = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
+        preflight(Subject(tuple(model), device, compute_type, host, ports))
     options = ServeOptions(
         models=tuple(model),
         host=host,

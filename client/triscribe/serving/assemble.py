@@ -61,7 +61,7 @@ def assemble(
         config.max_batch_size = sizing.group_size
         _place(config, sizing)
         _set(config, model_path=str(model.path), compute_type=compute_type, threads=str(sizing.threads))
-        _set(config, device="auto" if sizing.gpus else "cpu")
+        _set(config, device=_device(sizing))
         _write(folder, config)
     languages = _assemble_align(source, target, sizing, store)
     folder = _copy(source / "transcribe", target / "transcribe")
@@ -85,7 +85,7 @@ def _assemble_align(source: Path, target: Path, sizing: Sizing, store: ModelStor
     """The aligner with every language that has a folder; its weights are linked beside its description."""
     folder = _copy(source / "align", target / "align")
     config = _read(folder)
-    _set(config, threads=str(sizing.align_threads), device="cuda" if sizing.gpus else "cpu")
+    _set(config, threads=str(sizing.align_threads), device=_device(sizing))
     _write(folder, config)
     languages = aligner_weights(folder)
     for language, weights in languages.items():
@@ -121,6 +121,12 @@ def _write(folder: Path, config: model_config_pb2.ModelConfig) -> None:
 def _set(config: model_config_pb2.ModelConfig, **parameters: str) -> None:
     for name, value in parameters.items():
         config.parameters[name].string_value = value
+
+
+def _device(sizing: Sizing) -> str:
+    if not sizing.gpus:
+        return "cpu"
+    return "auto" if sizing.cpu_fallback else "cuda"
 
 
 def _place(config: model_config_pb2.ModelConfig, sizing: Sizing) -> None:
