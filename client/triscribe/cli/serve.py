@@ -24,9 +24,7 @@ def serve(
     grpc_port: Annotated[int, typer.Option(help="gRPC port; 0 chooses a free one.", min=0, max=65535)] = 8001,
     http_port: Annotated[int, typer.Option(help="HTTP port (health); 0 chooses.", min=0, max=65535)] = 8000,
     metrics_port: Annotated[int, typer.Option(help="Prometheus port; 0 chooses.", min=0, max=65535)] = 8002,
-    device: Annotated[
-        str, typer.Option(help="auto (GPUs, or the CPU if none works), cpu, cuda, or cuda:N for one GPU alone.")
-    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     compute_type: Annotated[str, typer.Option(help="auto, int8, float16, int8_float16, float32, …")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 takes every core.", min=0)] = 0,
     log_file: Annotated[Path | None, typer.Option(help="Triton's log; default: in the run directory.")] = None,
