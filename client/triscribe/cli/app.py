@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from triscribe.cli.doctor import doctor
 from triscribe.cli.gateway import gateway, gateway_token
 from triscribe.cli.serve import serve
 from triscribe.cli.transcribe import transcribe
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(transcribe)
 app.command()(serve)
+app.command()(doctor)
 app.command()(gateway)
 app.command("gateway-token")(gateway_token)
 app.add_typer(models_app, name="models")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from triscribe.cli.doctor import preflight
+from triscribe.doctor import Subject
 from triscribe.errors import UsageError
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.process import DRAIN_S, MutualTls
@@ -38,8 +40,14 @@ def serve(
     ] = 0,
     drain: Annotated[float, typer.Option(help="Seconds that requests under way get after SIGTERM.", min=0)] = DRAIN_S,
     log_file: Annotated[Path | None, typer.Option(help="Triton's log; default: in the run directory.")] = None,
+    check: Annotated[
+        bool, typer.Option("--preflight/--no-preflight", envvar="TRISCRIBE_PREFLIGHT", help="`triscribe doctor` first.")
+    ] = False,
 ) -> None:
     """Run Triton with the pipeline and keep it alive until SIGTERM or Ctrl-C."""
+    if check:
+        ports = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port, "health": health_port}
+        preflight(Subject(tuple(model), device, compute_type, host, ports))
     options = ServeOptions(
         models=tuple(model),
         host=host,

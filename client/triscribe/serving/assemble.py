@@ -61,7 +61,7 @@ def assemble(
         config.max_batch_size = sizing.group_size
         _place(config, sizing)
         _set(config, model_path=str(model.path), compute_type=compute_type, threads=str(sizing.threads))
-        _set(config, device="auto" if sizing.gpus else "cpu")
+        _set(config, device=_device(sizing))
         _write(folder, config)
     languages = _assemble_align(source, target, sizing, store)
     folder = _copy(source / "transcribe", target / "transcribe")
@@ -85,13 +85,23 @@ def _assemble_align(source: Path, target: Path, sizing: Sizing, store: ModelStor
     """The aligner with every language that has a folder; its weights are linked beside its description."""
     folder = _copy(source / "align", target / "align")
     config = _read(folder)
-    _set(config, threads=str(sizing.align_threads), device="cuda" if sizing.gpus else "cpu")
+    _set(config, threads=str(sizing.align_threads), device=_device(sizing))
     _write(folder, config)
+    languages = aligner_weights(folder)
+    for language, weights in languages.items():
+        (folder / "languages" / language / "weights").symlink_to(store.pull(weights))
+    return list(languages)
+
+
+def aligner_weights(folder: Path) -> dict[str, str]:
+    """The model of the manifest that each language of the aligner in `folder` needs, by language."""
     descriptions = sorted((folder / "languages").glob("*/aligner.toml"))
-    for description in descriptions:
-        weights = tomllib.loads(description.read_text())["weights"]
-        (description.parent / "weights").symlink_to(store.pull(weights))
-    return [description.parent.name for description in descriptions]
+    return {path.parent.name: tomllib.loads(path.read_text())["weights"] for path in descriptions}
+
+
+def needed_models() -> list[str]:
+    """Models of the manifest that every server needs beside its checkpoints."""
+    return sorted(set(aligner_weights(source_repository() / "align").values()))
 
 
 def _copy(source: Path, target: Path) -> Path:
@@ -111,6 +121,12 @@ def _write(folder: Path, config: model_config_pb2.ModelConfig) -> None:
 def _set(config: model_config_pb2.ModelConfig, **parameters: str) -> None:
     for name, value in parameters.items():
         config.parameters[name].string_value = value
+
+
+def _device(sizing: Sizing) -> str:
+    if not sizing.gpus:
+        return "cpu"
+    return "auto" if sizing.cpu_fallback else "cuda"
 
 
 def _place(config: model_config_pb2.ModelConfig, sizing: Sizing) -> None:

@@ -89,10 +89,10 @@ class EmbeddedTriton:
                 undo.enter_context(self.health)
             run_dir = Path(tempfile.mkdtemp(prefix="triscribe-"))
             undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
-            runtime = find_runtime(self._store)
+            sizing = size_machine(device=self._options.device, threads=self._options.threads)
+            runtime = find_runtime(self._store).with_environment(sizing.environment)
             models = [self._served(name) for name in self._options.models]
             undo.enter_context(self.ports)
-            sizing = size_machine(device=self._options.device, threads=self._options.threads)
             repository = run_dir / "models"
             assemble(repository, models, sizing, self._store, compute_type=self._options.compute_type)
             backends = run_dir / "backends"

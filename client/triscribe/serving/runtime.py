@@ -8,7 +8,8 @@ import shutil
 import site
 import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from triscribe.errors import ServingError
@@ -33,6 +34,10 @@ class Runtime:
     binary: Path
     backend_files: tuple[Path, ...]
     environment: dict[str, str]
+
+    def with_environment(self, more: Mapping[str, str]) -> Runtime:
+        """The same with more variables."""
+        return replace(self, environment={**self.environment, **more})
 
 
 def find_runtime(store: ModelStore) -> Runtime:

@@ -11,7 +11,9 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from triscribe_align.errors import AlignError
+from triscribe_align.runtime import settle
 from triscribe_align.service import Aligner, parse_words
+from triscribe_metrics import info
 from triscribe_tensors import read, write_result
 
 
@@ -23,11 +25,15 @@ class TritonPythonModel:
         parameters = {
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
+        device, fell_back = settle(parameters["device"])
+        self._metric = info(
+            pb_utils, model=args["model_name"], device=device, compute_type="float32", fallback=fell_back and "device"
+        )
         self._aligner = Aligner(
             Path(__file__).parent.parent / "languages",
             threads=int(parameters["threads"]),
             max_sessions=int(parameters["max_sessions"]),
-            device="cuda" if parameters["device"] == "cuda" else "cpu",
+            device=device,
         )
         for language in filter(None, parameters["preload"].split(",")):
             self._aligner.warm_up(language)

@@ -38,6 +38,21 @@ def for_cpu(path: Path, *, drop_masks: bool) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def probe() -> bytes:
+    """A model of one convolution with four kernels of three ones: x (1, 1, n) -> y (1, 4, n - 2)."""
+    helper = onnx.helper
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    weight = numpy_helper.from_array(np.ones((4, 1, 3), np.float32), "w")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, None])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, None])
+    model = helper.make_model(
+        helper.make_graph([node], "probe", [x], [y], [weight]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,  # what every onnxruntime since 1.14 reads
+    )
+    return bytes(model.SerializeToString())
+
+
 def _to_single_precision(graph: Any) -> None:
     for tensor in graph.initializer:
         _widen(tensor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +17,8 @@ from .description import Emissions
 from .errors import AlignError
 
 Device = Literal["cpu", "cuda"]
+
+logger = logging.getLogger(__name__)
 
 # Clips come in many lengths: searching convolution algorithms for each costs far more than it saves, and the arena
 # would keep the largest of everything (onnxruntime#709; docs of the CUDA execution provider).
@@ -53,6 +57,9 @@ class Session:
             )
         except Exception as error:  # onnxruntime's exceptions share no base
             raise AlignError("FAILED_PRECONDITION", f"{path.name} cannot be loaded: {error}") from error
+        if device == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
+            # onnxruntime only logs that a library of the provider is missing, and goes on with the CPU.
+            raise AlignError("FAILED_PRECONDITION", f"{path.name}: onnxruntime could not load its CUDA provider")
         self._name = path.name
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -66,6 +73,37 @@ class Session:
         except Exception as error:  # onnxruntime's exceptions share no base
             code = "RESOURCE_EXHAUSTED" if "alloc" in str(error).lower() else "INTERNAL"
             raise AlignError(code, f"{self._name} failed: {error}") from error
+
+
+def prove(device: Device) -> None:
+    """Run a convolution, which on CUDA takes cuBLAS and cuDNN.
+
+    Raises:
+        AlignError: it does not work there.
+    """
+    with tempfile.TemporaryDirectory(prefix="triscribe-") as folder:
+        path = Path(folder) / "probe.onnx"
+        path.write_bytes(graph.probe())
+        session = Session(path, threads=1, device=device)
+        (found,) = session.run(["y"], {"x": np.ones((1, 1, 1600), np.float32)})
+    if found.shape != (1, 4, 1598) or not np.allclose(found, 3.0):
+        raise AlignError("INTERNAL", f"onnxruntime computes wrong results on {device}")
+
+
+def settle(device: str) -> tuple[Device, bool]:
+    """Where sessions run: of "auto", CUDA if it works.
+
+    Returns:
+        The device, and whether it is the CPU only because CUDA failed.
+    """
+    if device == "auto":
+        try:
+            prove("cuda")
+        except AlignError as error:
+            logger.warning("CUDA does not work for alignment, using the CPU: %s", error)
+            return "cpu", True
+        return "cuda", False
+    return ("cuda" if device == "cuda" else "cpu"), False
 
 
 class Emitter:

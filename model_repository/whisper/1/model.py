@@ -10,9 +10,10 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
+from triscribe_metrics import info
 from triscribe_tensors import read, write_result
 from triscribe_whisper.checkpoint import Checkpoint
-from triscribe_whisper.device import load
+from triscribe_whisper.device import load_best
 from triscribe_whisper.engine import Answer, Call, Engine
 from triscribe_whisper.errors import WhisperError
 from triscribe_whisper.options import WhisperOptions
@@ -30,8 +31,21 @@ class TritonPythonModel:
         device = parameters["device"]
         if args["model_instance_kind"] == "GPU":
             device = f"cuda:{args['model_instance_device_id']}"
-        model = load(path, device=device, compute_type=parameters["compute_type"], threads=int(parameters["threads"]))
-        self._engine = Engine(model, Checkpoint.read(Path(path)))
+        loaded = load_best(
+            path,
+            device=device,
+            compute_type=parameters["compute_type"],
+            threads=int(parameters["threads"]),
+            cpu_fallback=parameters["device"] == "auto",
+        )
+        self._metric = info(
+            pb_utils,
+            model=args["model_name"].removeprefix("whisper-"),
+            device=loaded.device,
+            compute_type=loaded.compute_type,
+            fallback=loaded.fallback,
+        )
+        self._engine = Engine(loaded.model, Checkpoint.read(Path(path)))
         self._engine.warm_up()
 
     def execute(self, requests: list[Any]) -> list[Any]:

@@ -165,3 +165,17 @@ def test_resolve_takes_a_name_or_a_ctranslate2_folder(share: Path, tmp_path: Pat
         store.resolve("nowhere")
     with pytest.raises(ModelError, match="is a model for aligner"):
         store.resolve("al")
+
+
+def test_a_bundled_model_needs_no_cache_and_gives_way_to_one(share: Path, tmp_path: Path, monkeypatch):
+    bundled = make_store(tmp_path / "image", folder_model(share)).pull("tested")
+    monkeypatch.setenv("TRISCRIBE_BUNDLED", str(tmp_path / "image"))
+    store = make_store(tmp_path / "volume", folder_model(share))
+    assert store.pull("tested") == store.path("tested") == bundled
+    assert store.verify("tested").ok
+    assert not (tmp_path / "volume").exists(), "the volume may be read-only"
+    (bundled / "model.bin").write_bytes(b"rotten!")
+    repaired = store.pull("tested", check=True)
+    assert repaired.is_relative_to(tmp_path / "volume")
+    assert (repaired / "model.bin").read_bytes() == WHISPER["model.bin"]
+    assert (bundled / "model.bin").read_bytes() == b"rotten!", "an image is never written to"

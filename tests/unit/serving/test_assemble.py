@@ -1,6 +1,7 @@
 """The repository that Triton reads, as it is written for a machine."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from google.protobuf import text_format
@@ -71,3 +72,11 @@ def test_the_aligner_has_weights_for_each_language_it_is_said_to_serve(assembled
         folder = target / "align" / "languages" / language
         assert (folder / "aligner.toml").is_file()
         assert any(file.suffix == ".onnx" for file in (folder / "weights").rglob("*"))
+
+
+@pytest.mark.parametrize(("cpu_fallback", "device"), [(True, "auto"), (False, "cuda")])
+def test_the_models_know_whether_the_cpu_may_serve_instead(tmp_path, base_folder, cpu_fallback, device):
+    sizing = replace(ON_GPU, cpu_fallback=cpu_fallback)
+    assemble(tmp_path / "models", [ServedModel("base", base_folder)], sizing, ModelStore())
+    for model in ("whisper-base", "align"):
+        assert config(tmp_path / "models" / model).parameters["device"].string_value == device

@@ -118,3 +118,48 @@ def test_chosen_threads_are_used(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert machine.size_machine(threads=3).threads == 3
     assert machine.size_machine().threads >= 1
+
+
+def test_gpus_are_the_device_nodes_that_this_container_was_given(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(machine, "_DEV", tmp_path)
+    for node in ("nvidia3", "nvidiactl", "nvidia-uvm", "null"):
+        (tmp_path / node).touch()
+    assert machine.visible_gpus() == (0,), "CUDA numbers what it sees from 0"
+
+
+@pytest.mark.parametrize(("visible", "named"), [("2,7", "7"), ("GPU-a,GPU-b", "GPU-b")])
+def test_one_gpu_means_that_triton_sees_no_other(monkeypatch, visible, named):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    one = machine.size_machine(device="cuda:1")
+    assert one.gpus == (0,)
+    assert one.environment == {"CUDA_VISIBLE_DEVICES": named}
+    assert machine.size_machine(device="cuda").environment == {}
+
+
+def test_the_chosen_gpu_reaches_tritons_environment():
+    found = runtime.Runtime(Path("/bin/true"), (), {"PATH": "/bin"})
+    assert found.with_environment({"CUDA_VISIBLE_DEVICES": "7"}).environment == {
+        "PATH": "/bin",
+        "CUDA_VISIBLE_DEVICES": "7",
+    }
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:3"])
+def test_a_gpu_that_is_asked_for_is_insisted_on(monkeypatch, device):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ServingError) as caught:
+        machine.size_machine(device=device)
+    assert "--gpus" in sentence(caught)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cpu:1", "cuda:x", ""])
+def test_a_device_that_is_none_is_told(device):
+    with pytest.raises(ServingError, match="auto, cpu, cuda or cuda:N"):
+        machine.size_machine(device=device)
+
+
+def test_only_auto_may_fall_back_to_the_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert machine.size_machine(device="auto").cpu_fallback
+    assert not machine.size_machine(device="cuda").cpu_fallback
