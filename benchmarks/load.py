@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from load_input import clips, write_input
-from load_report import Mode, Point, highest_sustained, knee, plot, read_point, table, write_csv
+from load_report import Mode, Point, first_error, highest_sustained, knee, plot, read_point, table, write_csv
 from load_tool import ToolError, perf_analyzer
 from rich.console import Console
 
@@ -65,7 +65,11 @@ class LoadTest:
         if done.returncode or not self._export.exists():
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
             raise ToolError(f"perf_analyzer failed at {mode} {level:g}: {' '.join(said)}")
-        return read_point(json.loads(self._export.read_text()), mode, level)
+        export = json.loads(self._export.read_text())
+        point = read_point(export, mode, level)
+        if not point.requests:
+            raise ToolError(f"every request was refused at {mode} {level:g}: {first_error(export)}")
+        return point
 
 
 def main() -> None:

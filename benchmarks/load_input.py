@@ -41,12 +41,18 @@ def clips(sources: Sequence[Path], count: int) -> list[Samples]:
         UsageError: no speech was found.
     """
     if not sources:
-        samples = audio.decode(ModelStore().pull("sample-conversation") / "sample.wav").samples
+        samples = conversation()
         return [samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] for start, end in SAMPLE_CUTS_S][:count]
     found = [piece for path in _files(sources) for piece in _pieces(path)]
     if not found:
         raise UsageError(f"No speech was found in {', '.join(map(str, sources))}.")
     return [found[index] for index in np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)]
+
+
+def conversation(minutes: float = 0.5) -> Samples:
+    """The sample conversation, over and over: real speech of any length (whole half minutes)."""
+    samples = audio.decode(ModelStore().pull("sample-conversation") / "sample.wav").samples
+    return np.tile(samples, max(1, round(minutes * 60 * SAMPLE_RATE / len(samples))))
 
 
 def _files(sources: Sequence[Path]) -> list[Path]:

@@ -76,6 +76,15 @@ def read_point(export: dict[str, Any], mode: Mode, level: float) -> Point:
     )
 
 
+def first_error(export: dict[str, Any]) -> str | None:
+    """What the server said to the first request that it refused, None when there is none."""
+    for request in export["experiments"][0]["requests"]:
+        envelope = json.loads(bytes(request["response_outputs"][0]["RESULT"]))
+        if error := envelope.get("error"):
+            return f"{error['code']}: {error['message']}"
+    return None
+
+
 def knee(points: Sequence[Point]) -> Point:
     """Where more load begins to buy latency instead of throughput.
 

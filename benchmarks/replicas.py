@@ -18,15 +18,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from load_input import clips
+from load_input import clips, conversation
 from replica_set import Envoy, Replica, replica_set
 
-from triscribe import audio, background
+from triscribe import background
 from triscribe.audio import Decoded
-from triscribe.models import ModelStore
 from triscribe.transcriber import Session, TranscribeOptions, Transcriber
 from triscribe.triton import TritonConnection
-from triscribe.types import SAMPLE_RATE, Chunk, ChunkResult, Samples, Transcript
+from triscribe.types import Chunk, ChunkResult, Samples, Transcript
 
 CALLERS = 16
 DECODING = {"temperature": [0.0]}
@@ -93,12 +92,6 @@ async def rolling_replacement(replicas: Sequence[Replica], envoy: Envoy) -> list
     finally:
         replaced.set()
     return await job
-
-
-def long_audio(minutes: float) -> Samples:
-    """The sample conversation over and over."""
-    samples = audio.decode(ModelStore().pull("sample-conversation") / "sample.wav").samples
-    return np.tile(samples, max(1, round(minutes * 60 * SAMPLE_RATE / len(samples))))
 
 
 async def file(url: str, samples: Samples, progress: Callable[[float, float], None] | None = None) -> Transcript:
@@ -176,7 +169,7 @@ def _spread(replicas: Sequence[Replica], envoy: Envoy, count: int) -> None:
 
 
 def _file(victim: Replica, envoy: Envoy, minutes: float) -> None:
-    samples = long_audio(minutes)
+    samples = conversation(minutes)
     started = time.monotonic()
     undisturbed = background.run(file(envoy.url, samples))
     took = time.monotonic() - started
