@@ -151,7 +151,8 @@ def plot(path: Path, points: Sequence[Point], marked: Point, title: str) -> None
     for point in closed:
         left.annotate(f"{point.level:g}", (point.audio_s_per_s, point.p50_ms), (4, -12), textcoords="offset points")
     left.axvline(marked.audio_s_per_s, color="grey", linestyle=":", label=f"knee: {marked.level:g} in flight")
-    left.set(xlabel="audio seconds a second", ylabel="latency, ms", title="requests in flight (labels)", ylim=(0, None))
+    left.set(xlabel="audio seconds a second", ylabel="latency, ms", title="requests in flight (labels)")
+    left.set(xlim=(0, None), ylim=(0, None))
     mean_s = sum(p.audio_s_per_s for p in closed) / sum(p.throughput_rps for p in closed)
     left.secondary_xaxis("top", functions=(lambda x: x / mean_s, lambda x: x * mean_s)).set_xlabel("requests a second")
     left.legend()
