@@ -49,6 +49,7 @@ _STREAM_ERRORS: tuple[tuple[str, type[ServerError]], ...] = (
     ("unknown model", UnavailableError),  # loading, or a server without Triscribe: the retries end in this message
     ("unloading", UnavailableError),
     ("shutting down", UnavailableError),
+    ("server is stopping", UnavailableError),
     ("exceeds maximum queue size", UnavailableError),
     ("cancelled", CancelledError),
     ("unexpected shape", InvalidArgumentError),

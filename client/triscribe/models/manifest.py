@@ -17,7 +17,7 @@ from triscribe.errors import ModelError
 
 MANIFEST_ENV = "TRISCRIBE_MANIFEST"
 
-Kind = Literal["whisper", "aligner", "diarization", "vad", "runtime", "sample"]
+Kind = Literal["whisper", "aligner", "diarization", "vad", "runtime", "tool", "sample"]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

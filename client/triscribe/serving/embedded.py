@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +27,7 @@ DEFAULT_MODEL = "base"
 class ServeOptions:
     """What to serve and where. Ports of 0 are chosen; `models` are manifest names or checkpoint folders.
 
-    `health_port` None leaves the health endpoint out.
+    `health_port` None leaves the health endpoint out; `sizing` replaces fields of what `size_machine` derives.
     """
 
     models: Sequence[str] = (DEFAULT_MODEL,)
@@ -39,6 +39,7 @@ class ServeOptions:
     device: str = "auto"
     compute_type: str = "auto"
     threads: int = 0
+    sizing: Mapping[str, float] = field(default_factory=dict)
     log_file: Path | None = None
     tls: MutualTls | None = None
     max_connection_age_s: int = 0
@@ -90,6 +91,7 @@ class EmbeddedTriton:
             run_dir = Path(tempfile.mkdtemp(prefix="triscribe-"))
             undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
             sizing = size_machine(device=self._options.device, threads=self._options.threads)
+            sizing = replace(sizing, **self._options.sizing)  # type: ignore[arg-type]
             runtime = find_runtime(self._store).with_environment(sizing.environment)
             models = [self._served(name) for name in self._options.models]
             undo.enter_context(self.ports)

@@ -178,6 +178,7 @@ async def test_an_unknown_code_is_internal(connect):
         ("Stub process 'whisper-base_0_0' is not healthy", None, UnavailableError),
         ("Request for unknown model: 'transcribe' is not found", None, UnavailableError),
         ("Server is shutting down", None, UnavailableError),
+        ("Server is stopping to serve requests.", None, UnavailableError),
         ("in ensemble, Exceeds maximum queue size", None, UnavailableError),
         ("[request id: 1] unexpected shape for input 'AUDIO'", None, InvalidArgumentError),
         ("request cancelled", None, CancelledError),
