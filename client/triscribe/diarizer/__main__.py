@@ -118,6 +118,7 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
         device=arguments.device,
         local={name: Path(path) for name, _, path in (item.partition("=") for item in arguments.pipeline)},
         allow_unverified=arguments.allow_unverified_checkpoints,
+        background=bool(arguments.parent),
     )
     tls = arguments.tls_cert and TlsFiles(arguments.tls_cert, arguments.tls_key, arguments.tls_client_ca)
     settings = ServerSettings(

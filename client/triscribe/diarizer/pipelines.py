@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from triscribe.errors import DiarizationError
 from triscribe.models import ModelStore
 from triscribe.types import SAMPLE_RATE
 
+NICENESS = 10
+"""Beside a parent that transcribes we take the time that is left over. The threads of a Whisper execution wait for each
+other at every layer, so that one which has lost its core stops the others; ours work on windows of their own."""
+
 _STAGES = {"segmentation": Stage.SEGMENTATION, "embeddings": Stage.EMBEDDING}
 
 
@@ -35,6 +40,8 @@ class PipelineLibrary:
             wanted = "cuda" if torch.cuda.is_available() else "cpu"
         self._device = torch.device(wanted)
         torch.set_num_threads(self._threads)
+        if settings.background and hasattr(os, "nice"):
+            os.nice(NICENESS)  # on Linux of this thread and those that it starts: answers and heartbeats stay prompt
 
     def find(self, samples: NDArray[np.float32], request: Request, report: Report) -> Found:
         """Runs a pipeline.

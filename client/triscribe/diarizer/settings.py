@@ -18,12 +18,14 @@ class EngineSettings:
         device: "cpu", "cuda" or "cuda:N"; "auto" takes a GPU where there is one.
         local: pipeline name → folder with a local copy.
         allow_unverified: open checkpoints that the manifest does not know.
+        background: leave the cores to others who want them.
     """
 
     threads: int = 0
     device: str = "auto"
     local: Mapping[str, Path] = field(default_factory=dict)
     allow_unverified: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
