@@ -105,7 +105,7 @@ def _health_address(arguments: argparse.Namespace) -> str | None:
 async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
     # After the check of the environment, which says what is missing better than an import error does.
     from triscribe.diarizer.jobs import Engine  # noqa: PLC0415
-    from triscribe.diarizer.server import start_server  # noqa: PLC0415
+    from triscribe.diarizer.server import start_health, start_server  # noqa: PLC0415
     from triscribe.diarizer.settings import EngineSettings, ServerSettings, TlsFiles  # noqa: PLC0415
 
     def make_engine() -> Engine:
@@ -126,9 +126,9 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
         token=token,
         tls=tls,
         max_duration_s=arguments.max_hours * 3600,
-        health_address=_health_address(arguments),
     )
     server, address = await start_server(settings, make_engine)
+    probed = await start_health(health_address) if (health_address := _health_address(arguments)) else None
     if arguments.ready_file:
         partial = arguments.ready_file.with_suffix(".tmp")
         partial.write_text(address)
@@ -140,6 +140,8 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
     logging.getLogger(__name__).info("serving on %s", address)
     await stop.wait()
     await server.stop(arguments.drain)
+    if probed:
+        await probed.stop(None)
 
 
 if __name__ == "__main__":

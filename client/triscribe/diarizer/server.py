@@ -14,9 +14,6 @@ from triscribe.diarizer.settings import ServerSettings, TlsFiles
 from triscribe.v1 import diarization_pb2 as pb
 from triscribe.v1 import diarization_pb2_grpc as pb_grpc
 
-_PROBED: set[Any] = set()
-"""Kept until the process ends: a server of grpc.aio stops when nobody holds it."""
-
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["DiarizationService"].full_name
 
 
@@ -34,25 +31,32 @@ async def start_server(settings: ServerSettings, make_engine: Callable[[], Engin
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
     queue = JobQueue(make_engine)
     pb_grpc.add_DiarizationServiceServicer_to_server(DiarizationService(queue, settings.max_duration_s), server)
-    servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    for name in ("", SERVICE_NAME):
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await _add_health(server)
     if settings.tls:
         port = server.add_secure_port(settings.address, _credentials(settings.tls))
     else:
         port = server.add_insecure_port(settings.address)
     await server.start()
-    if settings.health_address:
-        probed = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, probed)
-        probed.add_insecure_port(settings.health_address)
-        await probed.start()
-        _PROBED.add(probed)
     queue.warm_up()
     if settings.address.startswith("unix:"):
         return server, settings.address
     return server, f"{settings.address.rpartition(':')[0]}:{port}"
+
+
+async def start_health(address: str) -> Any:
+    """A second server, which answers grpc.health.v1 only, for probes that speak no TLS. It stops when it is let go."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    await _add_health(server)
+    server.add_insecure_port(address)
+    await server.start()
+    return server
+
+
+async def _add_health(server: Any) -> None:
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for name in ("", SERVICE_NAME):
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
 
 
 def _credentials(files: TlsFiles) -> Any:

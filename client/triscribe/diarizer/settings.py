@@ -46,11 +46,9 @@ class ServerSettings:
         token: callers must send it; None where TLS client certificates or a mesh do that work.
         tls: None serves plaintext.
         max_duration_s: longest recording taken, in seconds.
-        health_address: HOST:PORT that answers grpc.health.v1 only, without TLS, for probes; None opens none.
     """
 
     address: str
     token: str | None = None
     tls: TlsFiles | None = None
     max_duration_s: float = DEFAULT_MAX_HOURS * 3600
-    health_address: str | None = None

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from triscribe.diarization import DiarizationOptions, Diarizer, DiarizerSettings
 from triscribe.diarizer import jobs, service
 from triscribe.diarizer.jobs import Stage
-from triscribe.diarizer.server import start_server
+from triscribe.diarizer.server import start_health, start_server
 from triscribe.diarizer.settings import ServerSettings
 from triscribe.diarizer.turns import Found
 from triscribe.errors import DiarizationError, ModelError
@@ -226,3 +227,24 @@ def _until(condition):
             return
         deadline.wait(0.01)
     raise AssertionError("not within 5 s")
+
+
+async def test_the_port_for_probes_answers_a_busy_process_and_nothing_else(tmp_path):
+    engine = FakeEngine()
+    engine.released.clear()
+    probed = await start_health(f"unix:{tmp_path}/health")
+    try:
+        async with (
+            serving(engine, tmp_path, token="secret") as address,
+            grpc.aio.insecure_channel(f"unix:{tmp_path}/health") as channel,
+        ):
+            job = asyncio.create_task(send(address, CONFIG, AUDIO, token="secret"))
+            while not engine.requests:  # noqa: ASYNC110 - set on another thread
+                await asyncio.sleep(0.01)
+            answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            engine.released.set()
+            await job
+        assert (await refusal(f"unix:{tmp_path}/health", CONFIG))[0] is grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        await probed.stop(None)
