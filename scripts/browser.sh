@@ -13,7 +13,7 @@ find_command() {
 ensure_browser() {
   find_command chromium chromium-browser google-chrome >/dev/null && find_command chromedriver >/dev/null &&
     [ $# -eq 0 -o "$(dpkg-query -W -f '.' "$@" 2>/dev/null | wc -c)" -eq $# ] && return
-  local packages="chromium chromium-driver $*"
+  local packages="chromium chromium-driver${*:+ $*}"
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "The HTML page needs a browser that is not here: on Debian, as root, apt-get install $packages." >&2
     return 1
