@@ -205,6 +205,7 @@ class Pipeline:
                 candidate.compression_ratio,
                 candidate.temperature,
                 tuple(words),
+                answer["language_probability"],
             )
 
         tokenizer = job.checkpoint.text_tokenizer(answer["language"])
