@@ -1,8 +1,8 @@
 """Several languages in one recording: which is spoken when. Pure functions over what was detected.
 
-The recording is heard in windows of some seconds, parted at pauses. A hidden Markov model decides: what was detected
-in each window, weighed by its length, against the recording's own mix and the price of a change. One short window
-among others of a language therefore does not flip.
+The recording is heard in windows of some seconds, parted at every pause. A hidden Markov model decides: what was
+detected in each window, weighed by its length, against the recording's own mix and the price of a change. One short
+window among others of a language therefore does not flip.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from triscribe.chunking import ChunkingOptions
 from triscribe.errors import FailedPreconditionError
 from triscribe.types import SAMPLE_RATE, Chunk, Samples, Span
 
-WINDOWS = ChunkingOptions(target_s=6.0, max_s=10.0, max_gap_s=0.8)
+WINDOWS = ChunkingOptions(target_s=4.0, max_s=8.0, max_gap_s=0.3)
 """How a recording is cut to be heard; the rests of the cut may be shorter."""
 
 TRUSTED_S = 4.0
