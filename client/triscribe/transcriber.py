@@ -194,15 +194,18 @@ class Transcriber:
         self, session: Session, split: Sequence[Decoded], *, path: str, progress: Progress | None = None
     ) -> Transcript:
         """Each channel by itself, all at once; see `channels.merge`."""
-        done = [(0.0, 0.0)] * len(split)
+        lengths_s = [len(decoded.samples) / SAMPLE_RATE for decoded in split]
+        done = [0.0] * len(split)
 
         async def one(index: int, decoded: Decoded) -> Transcript:
             def move(done_s: float, total_s: float) -> None:
-                done[index] = (done_s, total_s)
-                if progress and all(total for _, total in done):
-                    progress(sum(part for part, _ in done), sum(total for _, total in done))
+                done[index] = lengths_s[index] * done_s / total_s
+                if progress:
+                    progress(sum(done), sum(lengths_s))
 
-            return await self.transcribe_decoded(session, decoded, path=path, progress=move)
+            transcript = await self.transcribe_decoded(session, decoded, path=path, progress=move)
+            move(1.0, 1.0)  # also where nobody speaks
+            return transcript
 
         return channels.merge(await _all(partial(one, n, decoded) for n, decoded in enumerate(split)))
 
