@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/accuracy.py [--data DIR] [--model base] [--set decoding.beam_size=1 ...]
 
 Reads `asr/manifest.json` below the data folder: reference text for each recording. English is normalised as in the
-Whisper paper (whisper_normalizer), the others by its basic normaliser; Chinese and Japanese are scored in characters.
+Whisper paper (whisper_normalizer), the others by its basic normaliser. Languages without spaces are scored in
+characters (CER), Chinese with its scripts folded into simplified (OpenCC).
 Also joins the English recordings into one long one, for the share of reference words that both sides find there.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 
 import jiwer
 import numpy as np
+import opencc
 from faster_whisper import WhisperModel
 from rich.console import Console
 from rich.table import Table
@@ -36,7 +38,8 @@ from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.transcriber import Session, TranscribeOptions, Transcriber
 from triscribe.types import SAMPLE_RATE, Samples
 
-CHARACTER_LANGUAGES = {"zh", "ja", "yue", "th"}
+CHARACTER_LANGUAGES = {"zh", "ja", "yue", "th", "lo", "km", "my"}
+CHINESE = {"zh", "yue"}
 GAP_S = 1.0
 """Silence between the recordings of the joined one."""
 
@@ -146,8 +149,11 @@ async def triscribe(arguments: argparse.Namespace, recordings: Sequence[Recordin
 
 
 def normaliser(language: str) -> Callable[[str], str]:
-    """Case, punctuation and spelling folded, as for the Whisper paper."""
+    """Case, punctuation and spelling folded, as for the Whisper paper, and Chinese scripts."""
     chosen: Any = EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
+    if language in CHINESE:
+        simplified = opencc.OpenCC("t2s")
+        return lambda text: str(chosen(simplified.convert(text)))
     return lambda text: str(chosen(text))
 
 

@@ -66,8 +66,18 @@ class DecoderPool:
         Raises:
             AudioError: as `audio.decode`, and when the decoder crashed or reached a limit.
         """
+        (decoded,) = await self._run(source, max_duration_s, split=False)
+        return decoded
+
+    async def decode_channels(
+        self, source: str | Path | bytes | BinaryIO, *, max_duration_s: float | None = None
+    ) -> tuple[Decoded, ...]:
+        """As `audio.decode_channels`; else as `decode`."""
+        return await self._run(source, max_duration_s, split=True)
+
+    async def _run(self, source: Any, max_duration_s: float | None, *, split: bool) -> tuple[Decoded, ...]:
         worker = _Running()
-        work = asyncio.create_task(asyncio.to_thread(self._decode, source, max_duration_s, worker))
+        work = asyncio.create_task(asyncio.to_thread(self._decode, source, max_duration_s, worker, split=split))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -78,7 +88,8 @@ class DecoderPool:
 
     def decode_now(self, source: str | Path | bytes | BinaryIO, *, max_duration_s: float | None = None) -> Decoded:
         """The same for callers without an event loop."""
-        return self._decode(source, max_duration_s, _Running())
+        (decoded,) = self._decode(source, max_duration_s, _Running(), split=False)
+        return decoded
 
     def close(self) -> None:
         """End the idle workers."""
@@ -86,7 +97,9 @@ class DecoderPool:
             while True:
                 self._idle.get_nowait().close()
 
-    def _decode(self, source: Any, max_duration_s: float | None, running: _Running) -> Decoded:
+    def _decode(
+        self, source: Any, max_duration_s: float | None, running: _Running, *, split: bool
+    ) -> tuple[Decoded, ...]:
         limits = self._limits
         longest_s = limits.max_duration_s if max_duration_s is None else max_duration_s
         with tempfile.TemporaryDirectory(prefix="triscribe-") as folder:
@@ -99,6 +112,7 @@ class DecoderPool:
                 "folder": "" if path.is_absolute() else str(Path.cwd()),
                 "label": label,
                 "output": str(output),
+                "split": split,
             }
             worker = self._worker()
             running.started(worker)
@@ -110,7 +124,11 @@ class DecoderPool:
                 self._keep(worker)
             if error := answer.get("error"):
                 raise _ERRORS[error["kind"]](error["message"])
-            return Decoded(_samples(output), tuple(Notice(**notice) for notice in answer["notices"]))
+            channels = np.split(_samples(output), np.cumsum([part["samples"] for part in answer["channels"]])[:-1])
+            return tuple(
+                Decoded(samples, tuple(Notice(**notice) for notice in part["notices"]))
+                for samples, part in zip(channels, answer["channels"], strict=True)
+            )
 
     def _worker(self) -> _Worker:
         with contextlib.suppress(queue.Empty):

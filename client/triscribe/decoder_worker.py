@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 import wave
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,10 @@ def _read(jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
 def _answer(job: dict[str, Any], mapped: int | None) -> dict[str, Any]:
     try:
         _limit(job, mapped)
-        decoded = _decode(job)
-        decoded.samples.tofile(job["output"])
+        channels = _decode(job)
+        with Path(job["output"]).open("wb") as file:
+            for decoded in channels:
+                decoded.samples.tofile(file)
     except AudioError as error:
         spent = isinstance(error.__cause__, MemoryError)
         return {"error": {"kind": type(error).__name__, "message": str(error)}, "spent": spent}
@@ -81,17 +84,22 @@ def _answer(job: dict[str, Any], mapped: int | None) -> dict[str, Any]:
     except OSError as error:
         message = f"{job['label'] or job['path']} cannot be decoded: {error.strerror or error}"
         return {"error": {"kind": "AudioError", "message": message}}
-    return {"notices": [asdict(notice) for notice in decoded.notices]}
+    return {
+        "channels": [
+            {"samples": len(decoded.samples), "notices": [asdict(notice) for notice in decoded.notices]}
+            for decoded in channels
+        ]
+    }
 
 
-def _decode(job: dict[str, Any]) -> audio.Decoded:
+def _decode(job: dict[str, Any]) -> tuple[audio.Decoded, ...]:
     if job["folder"]:  # the caller's may have changed since this process was started
         os.chdir(job["folder"])
     path, longest_s = Path(job["path"]), job["max_duration_s"]
-    if not job["label"]:
-        return audio.decode(path, max_duration_s=longest_s)
-    with path.open("rb") as file:
-        return audio.decode(file, max_duration_s=longest_s)
+    with path.open("rb") if job["label"] else nullcontext(path) as source:
+        if job["split"]:
+            return audio.decode_channels(source, max_duration_s=longest_s)
+        return (audio.decode(source, max_duration_s=longest_s),)
 
 
 def _limit(job: dict[str, Any], mapped: int | None) -> None:
@@ -100,7 +108,8 @@ def _limit(job: dict[str, Any], mapped: int | None) -> None:
         import resource  # noqa: PLC0415 - POSIX only
     except ImportError:
         return
-    sample_bytes = int(job["max_duration_s"] * SAMPLE_RATE) * 4
+    channels = audio.MAX_CHANNELS if job["split"] else 1
+    sample_bytes = int(job["max_duration_s"] * SAMPLE_RATE) * 4 * channels
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = {
         resource.RLIMIT_CPU: int(usage.ru_utime + usage.ru_stime) + 1 + job["cpu_s"],

@@ -9,7 +9,10 @@ import langcodes
 from triscribe.errors import UsageError
 
 AUTO = "auto"
-"""What asks for the language to be detected."""
+"""What asks for the language to be detected, once for a recording."""
+
+MULTI = "multi"
+"""What asks for it to be detected again wherever somebody else may be speaking."""
 
 LANGUAGES: dict[str, str] = {
     "af": "Afrikaans",
@@ -132,6 +135,11 @@ _ALIASES = {
     "bangla": "bn",
     "farsi": "fa",
     "filipino": "tl",
+    "valencià": "ca",
+    "vlaams": "nl",
+    "castellano": "es",
+    **dict.fromkeys(["汉语", "漢語", "华语", "華語", "国语", "國語", "普通話", "中国话", "中國話", "putonghua"], "zh"),
+    **dict.fromkeys(["廣東話", "广府话", "廣府話", "白话", "白話"], "yue"),
 }
 _BY_NAME = {name.casefold(): code for code, name in LANGUAGES.items()} | _ALIASES
 
@@ -159,6 +167,18 @@ def resolve(text: str) -> str | None:
     if code is None:
         raise UsageError(f"Whisper knows no language {text!r}{_suggestion(key)}")
     return code
+
+
+def resolve_all(text: str) -> tuple[str, ...]:
+    """The codes of several languages, separated by commas; each as for `resolve`, but for "auto".
+
+    Raises:
+        UsageError: as `resolve`; or one of them is no language.
+    """
+    codes = [resolve(part) for part in text.split(",") if part.strip()]
+    if None in codes:
+        raise UsageError(f"a list of languages cannot hold {AUTO!r}")
+    return tuple(dict.fromkeys(code for code in codes if code))
 
 
 def name(code: str) -> str:

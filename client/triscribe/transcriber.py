@@ -11,12 +11,14 @@ from typing import Any, BinaryIO, Literal
 
 import grpc
 
-from triscribe import background, chunking, decoder, languages, vad
+from triscribe import background, channels, chunking, decoder, languages, multilingual, vad
 from triscribe.audio import Decoded
+from triscribe.chinese import Script, in_script
 from triscribe.chunking import ChunkingOptions
 from triscribe.diarization import Diarization, DiarizationOptions, Diarizer
-from triscribe.errors import DiarizationError
+from triscribe.errors import DiarizationError, UsageError
 from triscribe.journal import Journal
+from triscribe.multilingual import Spoken
 from triscribe.speakers import assign
 from triscribe.stitching import InOrder, SegmentSink, stitch
 from triscribe.triton import RetryPolicy, TritonConnection
@@ -26,6 +28,8 @@ from triscribe.types import (
     Chunk,
     ChunkResult,
     Notice,
+    Samples,
+    Segment,
     Task,
     Transcript,
 )
@@ -47,7 +51,10 @@ class TranscribeOptions:
 
     Attributes:
         model: name of a served checkpoint.
-        language: code or English name; None or "auto" detects it once for the file.
+        language: code or name; None or "auto" detects it once for the file, "multi" wherever it may change.
+        languages: codes that detection chooses from; empty: all that the checkpoint knows.
+        script: how Chinese is written; None leaves it as the checkpoint wrote it.
+        channels: "split" transcribes each channel by itself, and each is a speaker.
         task: "translate" writes English.
         initial_prompt: text that the recording could be a continuation of.
         hotwords: terms to expect, separated by commas.
@@ -60,6 +67,9 @@ class TranscribeOptions:
 
     model: str | None = None
     language: str | None = None
+    languages: tuple[str, ...] = ()
+    script: Script | None = None
+    channels: Literal["mix", "split"] = "mix"
     task: Task = "transcribe"
     initial_prompt: str | None = None
     hotwords: str | None = None
@@ -69,6 +79,21 @@ class TranscribeOptions:
     chunking: ChunkingOptions = field(default_factory=ChunkingOptions)
     timeout_s: float = 600.0
     decoding: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for code in self.languages:
+            languages.name(code)
+        if self.languages and self.fixed_language:
+            raise UsageError(
+                f"the language is {self.language}, so there are none to choose from: leave one of the two out"
+            )
+
+    @property
+    def fixed_language(self) -> str | None:
+        """The code of the one language, where there is nothing to detect."""
+        if self.language == languages.MULTI:
+            return None
+        return languages.resolve(self.language or languages.AUTO)
 
     def request(self, *, language: str | None, priority: Literal["interactive", "bulk"]) -> dict[str, Any]:
         """The OPTIONS of one chunk."""
@@ -93,6 +118,7 @@ class _Prepared:
     """A file that is ready to be sent."""
 
     info: AudioInfo
+    samples: Samples
     chunks: Sequence[Chunk]
     notices: tuple[Notice, ...]
 
@@ -116,7 +142,8 @@ class Transcriber:
     ) -> None:
         self._server = server
         self._options = options or TranscribeOptions()
-        self._language = languages.resolve(self._options.language or "auto")
+        self._language = self._options.fixed_language
+        self._multi = self._options.language == languages.MULTI
         self._concurrency = concurrency
         self._retry = retry
 
@@ -154,15 +181,39 @@ class Transcriber:
         Speakers are found while the text is. When that fails the transcript comes without them, and with the
         warning `diarization_failed`. Chunks that `journal` knows are not asked for again; the caller closes it.
         """
+        path = "-" if not isinstance(source, str | Path) else str(source)
+        if self._options.channels == "split":
+            if speakers is not None:
+                raise UsageError("each channel is a speaker already: split channels or find speakers, not both")
+            split = await decoder.pool.decode_channels(source)
+            return await self.transcribe_channels(session, split, path=path, progress=progress)
         decoded = await decoder.pool.decode(source)
         if journal is not None:
             await asyncio.to_thread(journal.open, decoded.samples)
-        path = "-" if not isinstance(source, str | Path) else str(source)
         text = partial(self.transcribe_decoded, session, decoded, path=path, progress=progress, journal=journal)
         if speakers is None:
             return await text()
         transcript, found = await _all([text, partial(speakers.find, decoded)])
         return with_speakers(transcript, found)
+
+    async def transcribe_channels(
+        self, session: Session, split: Sequence[Decoded], *, path: str, progress: Progress | None = None
+    ) -> Transcript:
+        """Each channel by itself, all at once; see `channels.merge`."""
+        lengths_s = [len(decoded.samples) / SAMPLE_RATE for decoded in split]
+        done = [0.0] * len(split)
+
+        async def one(index: int, decoded: Decoded) -> Transcript:
+            def move(done_s: float, total_s: float) -> None:
+                done[index] = lengths_s[index] * done_s / total_s
+                if progress:
+                    progress(sum(done), sum(lengths_s))
+
+            transcript = await self.transcribe_decoded(session, decoded, path=path, progress=move)
+            move(1.0, 1.0)  # also where nobody speaks
+            return transcript
+
+        return channels.merge(await _all(partial(one, n, decoded) for n, decoded in enumerate(split)))
 
     async def transcribe_decoded(
         self,
@@ -176,10 +227,12 @@ class Transcriber:
     ) -> Transcript:
         """The same for audio that was decoded already; `final` gets the segments as soon as they are known."""
         prepared = await asyncio.to_thread(self._prepare, decoded, path)
-        results, language, probability = await self._fan_out(session, prepared, progress, final, journal)
+        chunks, spoken = await self._languages(session, prepared)
+        results = await self._fan_out(session, chunks, spoken, progress, final, journal)
+        language, probability = self._main_language(chunks, results)
         return stitch(
             prepared.info,
-            prepared.chunks,
+            chunks,
             results,
             Transcript(
                 prepared.info,
@@ -196,33 +249,86 @@ class Transcriber:
         spans = None
         if self._options.voice_detection is not None:
             spans = vad.speech_spans(decoded.samples, self._options.voice_detection)
-        chunks = chunking.cut(decoded.samples, spans, self._options.chunking)
-        return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), chunks, decoded.notices)
+        options = multilingual.WINDOWS if self._multi else self._options.chunking
+        chunks = chunking.cut(decoded.samples, spans, options)
+        return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), decoded.samples, chunks, decoded.notices)
+
+    async def _languages(
+        self, session: Session, prepared: _Prepared
+    ) -> tuple[Sequence[Chunk], Sequence[Spoken | None]]:
+        """What is to be sent, and in which language each; None leaves that to the server."""
+        chunks = prepared.chunks
+        if self._language:
+            return chunks, [Spoken(self._language, 1.0)] * len(chunks)
+        if self._multi:
+            detected = await self._detect(session, chunks)
+            heard = multilingual.settle(detected, [chunk.duration for chunk in chunks])
+            return await asyncio.to_thread(
+                multilingual.chunks_by_language, prepared.samples, chunks, heard, self._options.chunking
+            )
+        if len(chunks) > 1 or (chunks and self._options.languages):
+            probed = chunks[:PROBED_CHUNKS]
+            mean = multilingual.mix(await self._detect(session, probed), [chunk.duration for chunk in probed])
+            best = max(mean, key=mean.__getitem__)
+            return chunks, [Spoken(best, mean[best])] * len(chunks)
+        return chunks, [None] * len(chunks)
+
+    async def _detect(self, session: Session, chunks: Sequence[Chunk]) -> list[dict[str, float]]:
+        """The probability of each allowed language in each chunk."""
+        request = self._options.request(
+            language=None, priority="bulk" if len(chunks) > PROBED_CHUNKS else "interactive"
+        )
+
+        async def one(chunk: Chunk) -> dict[str, float]:
+            async with session.slots:
+                found = await session.connection.detect_language(
+                    chunk.samples, request, timeout_s=self._options.timeout_s
+                )
+            return multilingual.among(found, self._options.languages)
+
+        return await _all(partial(one, chunk) for chunk in chunks)
+
+    def _main_language(self, chunks: Sequence[Chunk], results: Sequence[ChunkResult]) -> tuple[str | None, float]:
+        """The language of most of the speech, and how probable it is there."""
+        if self._language:
+            return self._language, 1.0
+        shares: dict[str, float] = {}
+        for chunk, result in zip(chunks, results, strict=True):
+            if result.language:
+                shares[result.language] = shares.get(result.language, 0.0) + chunk.duration
+        if not shares:
+            return None, 0.0
+        main = max(shares, key=shares.__getitem__)
+        sure_s = sum(
+            chunk.duration * result.language_probability
+            for chunk, result in zip(chunks, results, strict=True)
+            if result.language == main
+        )
+        return main, sure_s / shares[main]
 
     async def _fan_out(
         self,
         session: Session,
-        prepared: _Prepared,
+        chunks: Sequence[Chunk],
+        spoken: Sequence[Spoken | None],
         progress: Progress | None,
         final: SegmentSink | None,
         journal: Journal | None,
-    ) -> tuple[list[ChunkResult], str | None, float]:
-        chunks = prepared.chunks
-        language, probability = self._language, 1.0 if self._language else 0.0
-        if language is None and len(chunks) > 1:
-            language, probability = await self._probe(session, chunks)
-        request = self._options.request(language=language, priority="bulk" if len(chunks) > 1 else "interactive")
+    ) -> list[ChunkResult]:
+        priority: Literal["interactive", "bulk"] = "bulk" if len(chunks) > 1 else "interactive"
         done_s = 0.0
         in_order = InOrder(final)
 
-        async def one(chunk: Chunk) -> ChunkResult:
+        async def one(chunk: Chunk, heard: Spoken | None) -> ChunkResult:
             nonlocal done_s
+            request = self._options.request(language=heard.language if heard else None, priority=priority)
             result = journal.get(chunk, request) if journal else None
             if result is None:
                 async with session.slots:
                     result = await session.connection.transcribe(chunk, request, timeout_s=self._options.timeout_s)
                 if journal:
                     journal.put(chunk, request, result)
+            result = self._finished(result, heard)
             done_s = done_s + chunk.duration
             if progress:
                 progress(done_s, total_s)
@@ -230,30 +336,19 @@ class Transcriber:
             return result
 
         total_s = sum(chunk.duration for chunk in chunks)
-        results = await _all(partial(one, chunk) for chunk in chunks)
-        if language is None and results and results[0].language:
-            language, probability = results[0].language, results[0].language_probability
-        return results, language, probability
+        return await _all(partial(one, chunk, heard) for chunk, heard in zip(chunks, spoken, strict=True))
 
-    async def _probe(self, session: Session, chunks: Sequence[Chunk]) -> tuple[str, float]:
-        """The language of a file: the mean over its first chunks, each weighted by its length."""
-        probed = chunks[:PROBED_CHUNKS]
-        request = self._options.request(language=None, priority="interactive")
+    def _finished(self, result: ChunkResult, heard: Spoken | None) -> ChunkResult:
+        """With what only the client knows: how sure the language is, and the script wanted."""
+        probability = heard.probability if heard else result.language_probability
 
-        async def one(chunk: Chunk) -> dict[str, float]:
-            async with session.slots:
-                return await session.connection.detect_language(
-                    chunk.samples, request, timeout_s=self._options.timeout_s
-                )
+        def finished(segment: Segment) -> Segment:
+            segment = replace(segment, language_probability=probability)
+            return in_script(segment, self._options.script) if self._options.script else segment
 
-        answers = await _all(partial(one, chunk) for chunk in probed)
-        total_s = sum(chunk.duration for chunk in probed)
-        mean = {
-            code: sum(a.get(code, 0.0) * c.duration for a, c in zip(answers, probed, strict=True)) / total_s
-            for code in {code for answer in answers for code in answer}
-        }
-        best = max(mean, key=mean.__getitem__)
-        return best, mean[best]
+        return replace(
+            result, language_probability=probability, segments=tuple(finished(part) for part in result.segments)
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -62,7 +62,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sentence or the stretch between two pauses."""
+    """A sentence or the stretch between two pauses.
+
+    `language_probability` is 1 where the language was given. `channel` counts from 1; None where all were mixed.
+    """
 
     start: float
     end: float
@@ -74,6 +77,8 @@ class Segment:
     temperature: float
     words: tuple[Word, ...] = ()
     speaker: str | None = None
+    language_probability: float = 1.0
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +151,31 @@ class Transcript:
     @property
     def text(self) -> str:
         """The whole text, segments joined by a space (none where the language writes none)."""
-        texts = [text for segment in self.segments if (text := segment.text.strip())]
-        return "".join(text if i == 0 or not _needs_space(text) else f" {text}" for i, text in enumerate(texts))
+        return joined_text(self.segments)
 
 
-def _needs_space(text: str) -> bool:
-    # CJK ideographs, kana and full-width punctuation are written without spaces between sentences.
-    return not ("\u2e80" <= text[0] <= "\u9fff" or "\uff00" <= text[0] <= "\uffef")
+def joined_text(segments: Iterable[Segment]) -> str:
+    """The texts one after the other, with a space between two unless both sides are written without."""
+    text, before = "", None
+    for segment in segments:
+        following = segment.text.strip()
+        if before is not None and following and text:
+            text += "" if _touch(text[-1], following[0], {before.language, segment.language}) else " "
+        text += following
+        before = segment if following else before
+    return text
+
+
+_UNSPACED_LANGUAGES = {"zh", "yue", "ja", "th", "lo", "my", "km", "bo"}
+
+
+def _touch(left: str, right: str, languages: set[str]) -> bool:
+    unspaced = [_is_unspaced(left), _is_unspaced(right)]
+    # Within one unspaced language a Latin word or an ASCII full stop touches what is beside it, too.
+    return all(unspaced) or (any(unspaced) and languages <= _UNSPACED_LANGUAGES)
+
+
+def _is_unspaced(character: str) -> bool:
+    # Thai to Myanmar, Khmer, CJK ideographs, kana and full-width punctuation.
+    ranges = ("\u0e00\u109f", "\u1780\u17ff", "\u2e80\u9fff", "\uf900\ufaff", "\uff00\uffef", "\U00020000\U0003ffff")
+    return any(first <= character <= last for first, last in ranges)

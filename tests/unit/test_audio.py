@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from triscribe import audio
-from triscribe.audio import decode
+from triscribe.audio import decode, decode_channels
 from triscribe.errors import AudioError
 from triscribe.types import SAMPLE_RATE
 
@@ -362,3 +362,26 @@ def test_the_wave_module_agrees(tmp_path):
         file.setframerate(SAMPLE_RATE)
         file.writeframes((tone() * 32767).astype("<i2").tobytes())
     np.testing.assert_allclose(decode(path).samples, tone(), atol=1 / 16384)
+
+
+def test_channels_are_decoded_apart():
+    left, right = tone(frequency=300.0), tone(frequency=1000.0) * 0.5
+    for media in (wav(np.stack([left, right], axis=1)), wav(np.stack([left, right], axis=1), float32=True)):
+        channels = decode_channels(media)
+        assert len(channels) == 2
+        for channel, tone_of_it in zip(channels, (left, right), strict=True):
+            np.testing.assert_allclose(channel.samples, tone_of_it, atol=1e-4)
+    (mono,) = decode_channels(wav(left))
+    np.testing.assert_array_equal(mono.samples, decode(wav(left)).samples)
+
+
+def test_a_quiet_channel_hears_nothing_of_the_other_at_any_rate():
+    loud = tone(rate=44_100)
+    silent, heard = decode_channels(wav(np.stack([np.zeros_like(loud), loud], axis=1), 44_100))
+    assert not silent.samples.any()
+    assert len(silent.samples) == len(heard.samples) == 2 * SAMPLE_RATE
+
+
+def test_too_many_channels_are_refused():
+    with pytest.raises(AudioError, match="channels"):
+        decode_channels(wav(np.zeros((SAMPLE_RATE, 12), np.float32)))

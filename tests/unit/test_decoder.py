@@ -53,6 +53,22 @@ def test_the_samples_are_those_of_the_decoder(pool, tmp_path, rate):
         assert decoded.notices == expected.notices
 
 
+def test_channels_come_back_one_by_one(pool):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(2)
+        writer.setsampwidth(2)
+        writer.setframerate(SAMPLE_RATE)
+        writer.writeframes(np.random.default_rng(0).integers(-9000, 9000, 2 * SAMPLE_RATE).astype("<i2").tobytes())
+    found = asyncio.run(pool.decode_channels(file.getvalue()))
+    expected = audio.decode_channels(file.getvalue())
+    assert len(found) == len(expected) == 2
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.samples, other.samples)
+        assert one.notices == other.notices
+    assert not np.array_equal(found[0].samples, found[1].samples)
+
+
 def test_relative_paths_follow_the_caller(pool, tmp_path, monkeypatch):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

@@ -1,7 +1,8 @@
+import langcodes
 import pytest
 
 from triscribe.errors import UsageError
-from triscribe.languages import LANGUAGES, name, resolve
+from triscribe.languages import LANGUAGES, name, resolve, resolve_all
 
 
 def test_every_code_and_every_name_is_known():
@@ -37,6 +38,18 @@ def test_the_codes_are_those_of_the_tokenizer():
         ("Deutsch", "de"),
         ("Français", "fr"),
         ("中文", "zh"),
+        ("普通话", "zh"),
+        ("國語", "zh"),
+        ("汉语", "zh"),
+        ("zh-Hant", "zh"),
+        ("粤语", "yue"),
+        ("粵語", "yue"),
+        ("廣東話", "yue"),
+        ("YUE", "yue"),
+        ("日本語", "ja"),
+        ("한국어", "ko"),
+        ("ไทย", "th"),
+        ("ESPAÑOL", "es"),
         ("auto", None),
         ("AUTO", None),
     ],
@@ -56,3 +69,18 @@ def test_a_slip_gets_a_suggestion():
         resolve("Germn")
     with pytest.raises(UsageError):
         name("German")
+
+
+def test_every_own_name_is_known():
+    """What a language calls itself; Whisper has Norwegian twice, and langcodes calls Tagalog Filipino."""
+    for code in LANGUAGES:
+        if code not in ("nn", "no"):
+            own = langcodes.Language.get({"jw": "jv"}.get(code, code)).autonym()
+            assert resolve(own) == code, own
+
+
+def test_several():
+    assert resolve_all("German, 中文,yue,de,") == ("de", "zh", "yue")
+    for wrong in ("de,auto", "de,klingon"):
+        with pytest.raises(UsageError):
+            resolve_all(wrong)

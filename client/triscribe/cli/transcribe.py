@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 from rich.console import Console
 
 from triscribe import languages
+from triscribe.chinese import Script
 from triscribe.cli.job import STDIN, Job, Output
 from triscribe.diarization import DiarizationOptions, Diarizer, DiarizerSettings
 from triscribe.errors import DiarizationError, UsageError
@@ -36,7 +37,12 @@ def transcribe(
     model: Annotated[
         str | None, typer.Option(help="A name of `triscribe models list`, or a folder. Default: base, or the server's.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Code or English name; auto detects it for each file.")] = "auto",
+    language: Annotated[
+        str, typer.Option(help="Code or name (de, German, Deutsch); auto: once for each file, multi: for each segment.")
+    ] = languages.AUTO,
+    only: Annotated[str, typer.Option("--languages", help="Detect only these, comma-separated: en,de,Cantonese.")] = "",
+    script: Annotated[str | None, typer.Option(help="How Chinese is written: simplified or traditional.")] = None,
+    channels: Annotated[str, typer.Option(help="mix, or split: each channel by itself, as a speaker.")] = "mix",
     task: Annotated[str, typer.Option(help="transcribe, or translate into English.")] = "transcribe",
     initial_prompt: Annotated[str | None, typer.Option(help="Text that sets style and spelling.")] = None,
     hotwords: Annotated[str | None, typer.Option(help="Terms to expect, separated by commas.")] = None,
@@ -101,10 +107,21 @@ def transcribe(
     output = _check_output(files or (), formats, written, resume)
     if task not in ("transcribe", "translate"):
         raise UsageError(f"--task is transcribe or translate, not {task!r}")
-    languages.resolve(language)  # before anything is started
+    if script not in (None, *get_args(Script)):
+        raise UsageError(f"--script is simplified or traditional, not {script!r}")
+    if channels not in ("mix", "split"):
+        raise UsageError(f"--channels is mix or split, not {channels!r}")
+    if channels == "split" and (diarize or diarizer or num_speakers or min_speakers or max_speakers):
+        raise UsageError("--channels split makes each channel a speaker: leave the options of diarization out")
+    if channels == "split" and resume:
+        raise UsageError("--channels split keeps no journal: leave --resume out")
+    # All of it is checked before anything is started.
     options = TranscribeOptions(
         model=model if server else None,
         language=language,
+        languages=languages.resolve_all(only),
+        script=cast("Script | None", script),
+        channels=cast('Literal["mix", "split"]', channels),
         task=cast("Task", task),
         initial_prompt=initial_prompt,
         hotwords=hotwords,

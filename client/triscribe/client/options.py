@@ -8,11 +8,16 @@ from typing import Any, Literal
 
 from google.protobuf import duration_pb2
 
+from triscribe.chinese import Script
 from triscribe.diarization import DiarizationOptions
 from triscribe.types import SAMPLE_RATE, Task
 from triscribe.v1 import speech_pb2 as pb
 
 _TASKS: dict[Task, pb.Task] = {"transcribe": pb.TASK_TRANSCRIBE, "translate": pb.TASK_TRANSLATE}
+_SCRIPTS: dict[Script, pb.ChineseScript] = {
+    "simplified": pb.CHINESE_SCRIPT_SIMPLIFIED,
+    "traditional": pb.CHINESE_SCRIPT_TRADITIONAL,
+}
 _ENCODINGS: dict[str, pb.AudioEncoding] = {
     "linear16": pb.AUDIO_ENCODING_LINEAR16,
     "float32": pb.AUDIO_ENCODING_FLOAT32,
@@ -36,7 +41,10 @@ class RecognitionOptions:
 
     Attributes:
         model: name of a served model.
-        language: BCP-47 code; None detects it.
+        language: BCP-47 code or name; None detects it, "multi" wherever it may change.
+        languages: codes that detection chooses from.
+        script: how Chinese is written.
+        channels: "split" transcribes each channel by itself, and each is a speaker.
         task: "translate" writes English.
         initial_prompt: text that the recording could be a continuation of.
         hotwords: terms to expect.
@@ -49,6 +57,9 @@ class RecognitionOptions:
 
     model: str = ""
     language: str | None = None
+    languages: Sequence[str] = ()
+    script: Script | None = None
+    channels: Literal["mix", "split"] = "mix"
     task: Task = "transcribe"
     initial_prompt: str = ""
     hotwords: Sequence[str] = ()
@@ -63,6 +74,8 @@ class RecognitionOptions:
         features = pb.RecognitionFeatures(
             enable_word_time_offsets=self.word_timestamps, enable_voice_detection=self.voice_detection
         )
+        if self.channels == "split":
+            features.multi_channel_mode = pb.MULTI_CHANNEL_MODE_SPLIT
         if self.diarization is not None:
             features.diarization.CopyFrom(
                 pb.SpeakerDiarizationConfig(
@@ -79,6 +92,8 @@ class RecognitionOptions:
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
             decoding_options=pb.DecodingOptions(**self.decoding),
+            language_codes=self.languages,
+            chinese_script=_SCRIPTS[self.script] if self.script else pb.CHINESE_SCRIPT_UNSPECIFIED,
         )
         if self.pcm is not None:
             explicit = pb.ExplicitDecodingConfig(

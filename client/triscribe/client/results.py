@@ -159,6 +159,8 @@ def segment(result: pb.RecognitionResult) -> Segment:
             for word in best.words
         ),
         speaker=result.speaker_label or None,
+        language_probability=result.language_confidence,
+        channel=result.channel_tag or None,
     )
 
 

@@ -38,7 +38,9 @@ class Catalogue:
         if task not in model.tasks or (task == "translate" and len(model.languages) == 1):
             raise FailedPreconditionError(f"model {model.name!r} cannot {task}", field="config.task")
         if language is not None and language not in model.languages:
+            able = [other.name for other in self.models.values() if language in other.languages]
+            remedy = f"; {', '.join(able)} does" if able else ", and no other model here does"
             raise FailedPreconditionError(
-                f"model {model.name!r} does not know the language {language!r}", field="config.language_code"
+                f"model {model.name!r} does not know the language {language!r}{remedy}", field="config.language_code"
             )
         return model

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from triscribe import languages
+from triscribe.chinese import Script
 from triscribe.diarization import DiarizationOptions
 from triscribe.errors import FailedPreconditionError, InvalidArgumentError, UsageError
 from triscribe.gateway.catalogue import Catalogue
@@ -16,6 +18,8 @@ from triscribe.types import SAMPLE_RATE, Task
 from triscribe.v1 import speech_pb2 as pb
 from triscribe.vad import VadOptions
 
+T = TypeVar("T")
+
 MIN_RATE, MAX_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
 MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.2, 5.0, 0.6
@@ -24,6 +28,16 @@ _TASKS: dict[int, Task] = {
     pb.TASK_UNSPECIFIED: "transcribe",
     pb.TASK_TRANSCRIBE: "transcribe",
     pb.TASK_TRANSLATE: "translate",
+}
+_SCRIPTS: dict[int, Script | None] = {
+    pb.CHINESE_SCRIPT_UNSPECIFIED: None,
+    pb.CHINESE_SCRIPT_SIMPLIFIED: "simplified",
+    pb.CHINESE_SCRIPT_TRADITIONAL: "traditional",
+}
+_CHANNELS: dict[int, Literal["mix", "split"]] = {
+    pb.MULTI_CHANNEL_MODE_UNSPECIFIED: "mix",
+    pb.MULTI_CHANNEL_MODE_MIXED: "mix",
+    pb.MULTI_CHANNEL_MODE_SPLIT: "split",
 }
 _ENCODINGS: dict[int, Encoding] = {
     pb.AUDIO_ENCODING_LINEAR16: "linear16",
@@ -77,17 +91,30 @@ def read_config(config: pb.RecognitionConfig, catalogue: Catalogue, *, diarizer:
         NotFoundError: no such model.
         FailedPreconditionError: the model, or this gateway, lacks the feature.
     """
-    language = _language(config.language_code)
+    multi = config.language_code == languages.MULTI
+    language = None if multi else _language(config.language_code)
+    allowed = _allowed(config.language_codes, language)
     if config.task not in _TASKS:
         raise InvalidArgumentError(f"there is no task {config.task}", field="config.task")
     task = _TASKS[config.task]
     model = catalogue.choose(config.model, language=language, task=task)
+    for code in allowed:
+        catalogue.choose(config.model, language=code, task=task)
     features = config.features
+    split = _choice(config.features.multi_channel_mode, _CHANNELS, "config.features.multi_channel_mode")
+    if split == "split" and features.HasField("diarization"):
+        raise InvalidArgumentError(
+            "each channel is a speaker already: split channels or find speakers, not both",
+            field="config.features.multi_channel_mode",
+        )
     voice_detection = not features.HasField("enable_voice_detection") or features.enable_voice_detection
     word_times = not features.HasField("enable_word_time_offsets") or features.enable_word_time_offsets
     options = TranscribeOptions(
         model=model.name,
-        language=language,
+        language=languages.MULTI if multi else language,
+        languages=allowed,
+        script=_choice(config.chinese_script, _SCRIPTS, "config.chinese_script"),
+        channels=split,
         task=task,
         initial_prompt=config.initial_prompt or None,
         hotwords=", ".join(config.hotwords) or None,
@@ -117,6 +144,14 @@ def read_live_config(streaming: pb.StreamingRecognitionConfig, catalogue: Catalo
             "speakers cannot be named in live audio; use UploadRecognize",
             field="streaming_config.config.features.diarization",
         )
+    if recognition.options.language == languages.MULTI or recognition.options.languages:
+        raise InvalidArgumentError(
+            "live audio has one language, given or detected among all", field="streaming_config.config.language_code"
+        )
+    if recognition.options.channels == "split":
+        raise InvalidArgumentError(
+            "the channels of live audio are mixed", field="streaming_config.config.features.multi_channel_mode"
+        )
     if recognition.options.voice_detection is None:
         raise InvalidArgumentError(
             "live audio always detects voices", field="streaming_config.config.features.enable_voice_detection"
@@ -140,6 +175,23 @@ def _language(code: str) -> str | None:
         return languages.resolve(code or languages.AUTO)
     except UsageError as error:
         raise InvalidArgumentError(str(error), field="config.language_code") from error
+
+
+def _allowed(codes: Iterable[str], language: str | None) -> tuple[str, ...]:
+    place = "config.language_codes"
+    try:
+        allowed = languages.resolve_all(",".join(codes))
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field=place) from error
+    if allowed and language:
+        raise InvalidArgumentError(f"the language is {language!r}, so there are none to choose from", field=place)
+    return allowed
+
+
+def _choice(value: int, known: Mapping[int, T], field: str) -> T:
+    if value not in known:
+        raise InvalidArgumentError(f"there is no value {value}", field=field)
+    return known[value]
 
 
 def _pcm(explicit: pb.ExplicitDecodingConfig) -> PcmFormat:

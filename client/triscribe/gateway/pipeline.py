@@ -52,12 +52,19 @@ class RecordingPipeline:
         Raises:
             TriscribeError: as `Transcriber.transcribe_async`.
         """
-        decoded = await decoder.pool.decode(source, max_duration_s=max_s)
-        hooks.decoded(len(decoded.samples) / SAMPLE_RATE)
         transcriber = Transcriber(self._server, recognition.options)
 
         def progress(done_s: float, total_s: float) -> None:
             hooks.transcribed(done_s / total_s)
+
+        if recognition.options.channels == "split":
+            split = await decoder.pool.decode_channels(source, max_duration_s=max_s)
+            hooks.decoded(len(split[0].samples) / SAMPLE_RATE)
+            transcript = await transcriber.transcribe_channels(session, split, path=NAME, progress=progress)
+            hooks.final(transcript.segments)
+            return transcript
+        decoded = await decoder.pool.decode(source, max_duration_s=max_s)
+        hooks.decoded(len(decoded.samples) / SAMPLE_RATE)
 
         async def transcribe(final: SegmentSink | None) -> Transcript:
             return await transcriber.transcribe_decoded(session, decoded, path=NAME, progress=progress, final=final)

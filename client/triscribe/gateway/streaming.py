@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
+from triscribe.chinese import in_script
 from triscribe.errors import InvalidArgumentError, ResourceExhaustedError
 from triscribe.gateway.calls import current_call, read
 from triscribe.gateway.config import LiveRecognition, read_live_config
@@ -78,7 +80,12 @@ class StreamingHandler:
             if not full:
                 request |= _QUICK | {"word_timestamps": True}  # the cuts are made by the times of words
             async with session.slots:
-                return await session.connection.transcribe(Chunk(0, 0.0, samples), request, timeout_s=options.timeout_s)
+                result = await session.connection.transcribe(
+                    Chunk(0, 0.0, samples), request, timeout_s=options.timeout_s
+                )
+            if options.script is None:
+                return result
+            return replace(result, segments=tuple(in_script(part, options.script) for part in result.segments))
 
         return decode
 

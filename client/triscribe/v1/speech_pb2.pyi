@@ -11,6 +11,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ChineseScript(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHINESE_SCRIPT_UNSPECIFIED: _ClassVar[ChineseScript]
+    CHINESE_SCRIPT_SIMPLIFIED: _ClassVar[ChineseScript]
+    CHINESE_SCRIPT_TRADITIONAL: _ClassVar[ChineseScript]
+
 class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TASK_UNSPECIFIED: _ClassVar[Task]
@@ -24,6 +30,12 @@ class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUDIO_ENCODING_FLOAT32: _ClassVar[AudioEncoding]
     AUDIO_ENCODING_MULAW: _ClassVar[AudioEncoding]
     AUDIO_ENCODING_ALAW: _ClassVar[AudioEncoding]
+
+class MultiChannelMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MULTI_CHANNEL_MODE_UNSPECIFIED: _ClassVar[MultiChannelMode]
+    MULTI_CHANNEL_MODE_MIXED: _ClassVar[MultiChannelMode]
+    MULTI_CHANNEL_MODE_SPLIT: _ClassVar[MultiChannelMode]
 
 class UploadStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -45,6 +57,9 @@ class TimingSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TIMING_SOURCE_ALIGNED: _ClassVar[TimingSource]
     TIMING_SOURCE_ATTENTION: _ClassVar[TimingSource]
     TIMING_SOURCE_INTERPOLATED: _ClassVar[TimingSource]
+CHINESE_SCRIPT_UNSPECIFIED: ChineseScript
+CHINESE_SCRIPT_SIMPLIFIED: ChineseScript
+CHINESE_SCRIPT_TRADITIONAL: ChineseScript
 TASK_UNSPECIFIED: Task
 TASK_TRANSCRIBE: Task
 TASK_TRANSLATE: Task
@@ -53,6 +68,9 @@ AUDIO_ENCODING_LINEAR16: AudioEncoding
 AUDIO_ENCODING_FLOAT32: AudioEncoding
 AUDIO_ENCODING_MULAW: AudioEncoding
 AUDIO_ENCODING_ALAW: AudioEncoding
+MULTI_CHANNEL_MODE_UNSPECIFIED: MultiChannelMode
+MULTI_CHANNEL_MODE_MIXED: MultiChannelMode
+MULTI_CHANNEL_MODE_SPLIT: MultiChannelMode
 UPLOAD_STAGE_UNSPECIFIED: UploadStage
 UPLOAD_STAGE_RECEIVING: UploadStage
 UPLOAD_STAGE_QUEUED: UploadStage
@@ -67,7 +85,7 @@ TIMING_SOURCE_ATTENTION: TimingSource
 TIMING_SOURCE_INTERPOLATED: TimingSource
 
 class RecognitionConfig(_message.Message):
-    __slots__ = ("model", "language_code", "task", "auto_decoding_config", "explicit_decoding_config", "features", "initial_prompt", "hotwords", "decoding_options")
+    __slots__ = ("model", "language_code", "task", "auto_decoding_config", "explicit_decoding_config", "features", "initial_prompt", "hotwords", "decoding_options", "language_codes", "chinese_script")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +95,8 @@ class RecognitionConfig(_message.Message):
     INITIAL_PROMPT_FIELD_NUMBER: _ClassVar[int]
     HOTWORDS_FIELD_NUMBER: _ClassVar[int]
     DECODING_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
+    CHINESE_SCRIPT_FIELD_NUMBER: _ClassVar[int]
     model: str
     language_code: str
     task: Task
@@ -86,7 +106,9 @@ class RecognitionConfig(_message.Message):
     initial_prompt: str
     hotwords: _containers.RepeatedScalarFieldContainer[str]
     decoding_options: DecodingOptions
-    def __init__(self, model: _Optional[str] = ..., language_code: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., auto_decoding_config: _Optional[_Union[AutoDetectDecodingConfig, _Mapping]] = ..., explicit_decoding_config: _Optional[_Union[ExplicitDecodingConfig, _Mapping]] = ..., features: _Optional[_Union[RecognitionFeatures, _Mapping]] = ..., initial_prompt: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., decoding_options: _Optional[_Union[DecodingOptions, _Mapping]] = ...) -> None: ...
+    language_codes: _containers.RepeatedScalarFieldContainer[str]
+    chinese_script: ChineseScript
+    def __init__(self, model: _Optional[str] = ..., language_code: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., auto_decoding_config: _Optional[_Union[AutoDetectDecodingConfig, _Mapping]] = ..., explicit_decoding_config: _Optional[_Union[ExplicitDecodingConfig, _Mapping]] = ..., features: _Optional[_Union[RecognitionFeatures, _Mapping]] = ..., initial_prompt: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., decoding_options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., language_codes: _Optional[_Iterable[str]] = ..., chinese_script: _Optional[_Union[ChineseScript, str]] = ...) -> None: ...
 
 class AutoDetectDecodingConfig(_message.Message):
     __slots__ = ()
@@ -103,14 +125,16 @@ class ExplicitDecodingConfig(_message.Message):
     def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., audio_channel_count: _Optional[int] = ...) -> None: ...
 
 class RecognitionFeatures(_message.Message):
-    __slots__ = ("enable_word_time_offsets", "enable_voice_detection", "diarization")
+    __slots__ = ("enable_word_time_offsets", "enable_voice_detection", "diarization", "multi_channel_mode")
     ENABLE_WORD_TIME_OFFSETS_FIELD_NUMBER: _ClassVar[int]
     ENABLE_VOICE_DETECTION_FIELD_NUMBER: _ClassVar[int]
     DIARIZATION_FIELD_NUMBER: _ClassVar[int]
+    MULTI_CHANNEL_MODE_FIELD_NUMBER: _ClassVar[int]
     enable_word_time_offsets: bool
     enable_voice_detection: bool
     diarization: SpeakerDiarizationConfig
-    def __init__(self, enable_word_time_offsets: _Optional[bool] = ..., enable_voice_detection: _Optional[bool] = ..., diarization: _Optional[_Union[SpeakerDiarizationConfig, _Mapping]] = ...) -> None: ...
+    multi_channel_mode: MultiChannelMode
+    def __init__(self, enable_word_time_offsets: _Optional[bool] = ..., enable_voice_detection: _Optional[bool] = ..., diarization: _Optional[_Union[SpeakerDiarizationConfig, _Mapping]] = ..., multi_channel_mode: _Optional[_Union[MultiChannelMode, str]] = ...) -> None: ...
 
 class SpeakerDiarizationConfig(_message.Message):
     __slots__ = ("num_speakers", "min_speakers", "max_speakers")
@@ -225,7 +249,7 @@ class StreamingRecognizeResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[RecognitionResult, _Mapping]]] = ..., speech_event_type: _Optional[_Union[SpeechEventType, str]] = ..., speech_event_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., metadata: _Optional[_Union[RecognitionMetadata, _Mapping]] = ...) -> None: ...
 
 class RecognitionResult(_message.Message):
-    __slots__ = ("alternatives", "start_offset", "result_end_offset", "is_final", "stability", "channel_tag", "language_code", "speaker_label", "no_speech_prob", "compression_ratio", "avg_logprob", "temperature")
+    __slots__ = ("alternatives", "start_offset", "result_end_offset", "is_final", "stability", "channel_tag", "language_code", "speaker_label", "no_speech_prob", "compression_ratio", "avg_logprob", "temperature", "language_confidence")
     ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     RESULT_END_OFFSET_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +262,7 @@ class RecognitionResult(_message.Message):
     COMPRESSION_RATIO_FIELD_NUMBER: _ClassVar[int]
     AVG_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     alternatives: _containers.RepeatedCompositeFieldContainer[RecognitionAlternative]
     start_offset: _duration_pb2.Duration
     result_end_offset: _duration_pb2.Duration
@@ -250,7 +275,8 @@ class RecognitionResult(_message.Message):
     compression_ratio: float
     avg_logprob: float
     temperature: float
-    def __init__(self, alternatives: _Optional[_Iterable[_Union[RecognitionAlternative, _Mapping]]] = ..., start_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., result_end_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., is_final: _Optional[bool] = ..., stability: _Optional[float] = ..., channel_tag: _Optional[int] = ..., language_code: _Optional[str] = ..., speaker_label: _Optional[str] = ..., no_speech_prob: _Optional[float] = ..., compression_ratio: _Optional[float] = ..., avg_logprob: _Optional[float] = ..., temperature: _Optional[float] = ...) -> None: ...
+    language_confidence: float
+    def __init__(self, alternatives: _Optional[_Iterable[_Union[RecognitionAlternative, _Mapping]]] = ..., start_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., result_end_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., is_final: _Optional[bool] = ..., stability: _Optional[float] = ..., channel_tag: _Optional[int] = ..., language_code: _Optional[str] = ..., speaker_label: _Optional[str] = ..., no_speech_prob: _Optional[float] = ..., compression_ratio: _Optional[float] = ..., avg_logprob: _Optional[float] = ..., temperature: _Optional[float] = ..., language_confidence: _Optional[float] = ...) -> None: ...
 
 class RecognitionAlternative(_message.Message):
     __slots__ = ("transcript", "confidence", "words")

@@ -71,7 +71,7 @@ class SpeechServiceServicer:
     def UploadRecognize(self, request_iterator, context):
         """Transcribes a recording of any length. The first request is the config, the others are pieces of the file as it
         is; closing the stream starts the work. Answers: `progress` at least once a second, each `result` as soon as it is
-        final (in order; with diarization all at the end), and last the `metadata`.
+        final (in order; with diarization or split channels all at the end), and last the `metadata`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,8 @@ from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames
 from .options import Options
 from .quality import Candidate, Verdict, best, judge
 from .result import Result, Segment, Warning_, Word, shift
-from .words import Piece, attention_words, cut_segments, ordered, written_words
+from .units import Piece, whole_characters, written_words
+from .words import attention_words, cut_segments, ordered
 
 Samples = NDArray[np.float32]
 
@@ -204,6 +205,7 @@ class Pipeline:
                 candidate.compression_ratio,
                 candidate.temperature,
                 tuple(words),
+                answer["language_probability"],
             )
 
         tokenizer = job.checkpoint.text_tokenizer(answer["language"])
@@ -212,7 +214,7 @@ class Pipeline:
             return tuple(
                 segment(start, end, text)
                 for start, end, tokens in spans
-                if (text := tokenizer.decode(list(tokens)).strip())
+                if (text := whole_characters(tokens, tokenizer)[0].strip())
             ), ()
         pieces = written_words([token for token in candidate.tokens if token < tokenizer.eot], tokenizer)
         words, warnings = await self._times(job, pieces, candidate, answer)

@@ -32,6 +32,7 @@ class Segment:
     compression_ratio: float
     temperature: float
     words: tuple[Word, ...] = ()
+    language_probability: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,10 @@ class Service:
             raise PipelineError("FAILED_PRECONDITION", f"model {name!r} cannot {options.task}", "OPTIONS.task")
         if options.language is not None and options.language not in checkpoint.languages:
             able = [other.name for other in self._checkpoints.values() if options.language in other.languages]
-            remedy = f"; {', '.join(able)} does" if able else ""
+            remedy = f"{', '.join(able)} does" if able else f"not served here, {_knows(options.language)} does"
             raise PipelineError(
                 "FAILED_PRECONDITION",
-                f"model {name!r} does not know {options.language!r}{remedy}",
+                f"model {name!r} does not know {options.language!r}; {remedy}",
                 "OPTIONS.language",
             )
         return checkpoint
@@ -152,6 +152,11 @@ class Service:
             context=self._settings.context,
             on_retry=self._on_retry,
         )
+
+
+def _knows(language: str) -> str:
+    """A checkpoint that knows a language: Cantonese came with large-v3, all others with the first multilingual ones."""
+    return "large-v3" if language == "yue" else "base"
 
 
 def _text(text: str) -> NDArray[np.uint8]:

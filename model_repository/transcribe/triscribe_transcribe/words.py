@@ -1,21 +1,14 @@
-"""Tokens to written words, words to segments."""
+"""Times of written words, words to segments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
-from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import merge_punctuations
-
 from .result import Word
+from .units import Piece
 
-PREPENDED = "\"'“¿([{-「『（《"
-APPENDED = "\"'.。,，!！?？:：”)]}、」』）》…"
-"""Punctuation that belongs to the next or the previous word (openai/whisper timing.py, East Asian brackets added)."""
-
-SENTENCE_END = (".", "?", "!", "。", "？", "！", "…")
+SENTENCE_END = (".", "?", "!", "…", "。", "．", "｡", "？", "！", "؟", "۔", "।", "॥", "။", "។", "།", "።")
 CLOSING = "\"'”’)]}」』）》"
 ABBREVIATIONS = frozenset(
     [
@@ -42,9 +35,6 @@ ABBREVIATIONS = frozenset(
     ]
 )
 
-UNSPACED = frozenset(["zh", "ja", "th", "lo", "my", "yue"])
-"""Languages that are written without spaces: faster-whisper splits their text at characters."""
-
 PAUSE_S = 1.0
 """A silence that ends a segment."""
 
@@ -54,49 +44,6 @@ ATTENTION_BIAS_S = -0.06
 
 MIN_WORD_S = 0.02
 """One encoder position: no word is shorter."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One written word and the tokens that spell it: `tokens[first:last]`, attached punctuation left out.
-
-    `text` is the word as it stands in the text, leading space included; `word` is without.
-    """
-
-    text: str
-    first: int
-    last: int
-
-    @property
-    def word(self) -> str:
-        """The word without surrounding space."""
-        return self.text.strip()
-
-
-def written_words(tokens: Sequence[int], tokenizer: Tokenizer) -> list[Piece]:
-    """Split text tokens at word boundaries, punctuation kept with its word; never inside a character."""
-    words, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
-    pieces = []
-    position = 0
-    for word, ids in zip(words[:-1], word_tokens[:-1], strict=True):
-        pieces.append({"word": word, "tokens": ids, "first": position, "last": position + len(ids)})
-        position += len(ids)
-    merge_punctuations(pieces, PREPENDED, APPENDED)
-    written = [Piece(piece["word"], piece["first"], piece["last"]) for piece in pieces if piece["word"].strip()]
-    return written if tokenizer.language_code in UNSPACED else _unbroken(written)
-
-
-def _unbroken(pieces: Sequence[Piece]) -> list[Piece]:
-    """Join what was split inside a word, at its punctuation: 3.5%, state-of-the-art."""
-    joined: list[Piece] = []
-    for piece in pieces:
-        if not joined or piece.text[0].isspace() or joined[-1].text[-1].isspace():
-            joined.append(piece)
-            continue
-        before = joined[-1]
-        is_spoken = "%" in piece.text or any(character.isalnum() for character in piece.text)
-        joined[-1] = Piece(before.text + piece.text, before.first, piece.last if is_spoken else before.last)
-    return joined
 
 
 def attention_words(

@@ -115,3 +115,54 @@ def test_live_audio_cannot_do_everything(config, features, part):
     with pytest.raises(InvalidArgumentError) as caught:
         read_live_config(streaming, CATALOGUE)
     assert part in str(caught.value.field)
+
+
+def test_languages_script_and_channels_arrive():
+    options = read(
+        language_code="multi",
+        language_codes=["de", "English"],
+        chinese_script=pb.CHINESE_SCRIPT_TRADITIONAL,
+        features=pb.RecognitionFeatures(multi_channel_mode=pb.MULTI_CHANNEL_MODE_SPLIT),
+    ).options
+    assert (options.language, options.languages) == ("multi", ("de", "en"))
+    assert (options.script, options.channels) == ("traditional", "split")
+
+
+SPLIT = pb.RecognitionFeatures(multi_channel_mode=pb.MULTI_CHANNEL_MODE_SPLIT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "field"),
+    [
+        ({"language_codes": ["de", "auto"]}, InvalidArgumentError, "config.language_codes"),
+        ({"language_codes": ["de"], "language_code": "en"}, InvalidArgumentError, "config.language_codes"),
+        ({"language_codes": ["zh"]}, FailedPreconditionError, "config.language_code"),
+        ({"chinese_script": 9}, InvalidArgumentError, "config.chinese_script"),
+        (
+            {"features": pb.RecognitionFeatures(multi_channel_mode=9)},
+            InvalidArgumentError,
+            "config.features.multi_channel_mode",
+        ),
+        (
+            {"features": pb.RecognitionFeatures(multi_channel_mode=2, diarization=pb.SpeakerDiarizationConfig())},
+            InvalidArgumentError,
+            "config.features.multi_channel_mode",
+        ),
+    ],
+)
+def test_languages_script_and_channels_that_make_no_sense(fields, error, field):
+    with pytest.raises(error) as caught:
+        read_config(pb.RecognitionConfig(**fields), CATALOGUE, diarizer=True)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("fields", [{"language_code": "multi"}, {"language_codes": ["de"]}, {"features": SPLIT}])
+def test_live_audio_has_one_language_and_one_channel(fields):
+    config = pb.RecognitionConfig(explicit_decoding_config=PCM, **fields)
+    with pytest.raises(InvalidArgumentError, match="live audio"):
+        read_live_config(pb.StreamingRecognitionConfig(config=config), CATALOGUE)
+
+
+def test_a_model_that_knows_the_language_is_named():
+    with pytest.raises(FailedPreconditionError, match="; base does"):
+        read(model="tiny.en", language_code="de")

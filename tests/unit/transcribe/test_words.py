@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triscribe_transcribe.result import Result, Segment, Warning_, Word, shift
+from triscribe_transcribe.units import written_words
 from triscribe_transcribe.words import (
     ATTENTION_BIAS_S,
     MIN_WORD_S,
@@ -12,7 +13,6 @@ from triscribe_transcribe.words import (
     cut_segments,
     ends_sentence,
     ordered,
-    written_words,
 )
 
 
@@ -38,11 +38,56 @@ def test_punctuation_stays_with_its_word(checkpoint, text, words):
     assert [piece.word for piece in pieces] == words
 
 
-def test_chinese_is_cut_into_characters_with_their_punctuation(checkpoint):
-    pieces, _ = pieces_of(checkpoint, "你好，世界。", "zh")
-    assert "".join(piece.text for piece in pieces) == "你好，世界。"
-    assert all(piece.word.strip("，。") for piece in pieces)
-    assert len(pieces) >= 2
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("zh", "广州市房地产中介协会分析，好。", ["广州", "市", "房地产", "中介", "协会", "分析，", "好。"]),
+        ("zh", "我用iPhone 15看《红楼梦》", ["我", "用", "iPhone", "15", "看", "《红楼梦》"]),
+        ("zh", "價格是$3.50，漲了3.5%，對吧？", ["價格", "是", "$3.50，", "漲了", "3.5%，", "對吧？"]),
+        ("ja", "東京に住んでいます。", ["東京", "に", "住", "んで", "います。"]),
+        ("yue", "我哋今日去香港。", ["我", "哋", "今日", "去", "香港。"]),
+        ("th", "สวัสดีครับผมทำงานที่กรุงเทพ", ["สวัสดี", "ครับ", "ผม", "ทำงาน", "ที่", "กรุงเทพ"]),
+        ("en", " I said 你好世界 to her - twice", ["I", "said", "你好", "世界", "to", "her", "-", "twice"]),
+    ],
+)
+def test_text_without_spaces_has_words(checkpoint, language, text, words):
+    pieces, _ = pieces_of(checkpoint, text, language)
+    assert [piece.word for piece in pieces] == words
+
+
+CHINESE = "广州市房地产中介协会分析大学生利用漏洞免费吃肯德基获刑富士康在印度工厂出现大规模感染"
+MIXED = st.text(
+    st.sampled_from([*CHINESE, *"今日は天気がいいですね東京", *"สวัสดีครับผม", *"我哋唔係𠮶𨋢", *" ，。！？「」 ab3.$%🎉"])
+)
+
+
+@given(MIXED, st.sampled_from(["zh", "yue", "ja", "th", "en"]), st.integers(0, 3), st.integers(0, 3))
+def test_no_half_characters_and_the_units_are_the_text(checkpoint, text, language, lost_head, lost_tail):
+    """Also where tokens were lost at either end, which leaves halves of characters behind."""
+    tokenizer = checkpoint.text_tokenizer(language)
+    tokens = tokenizer.encode(text)
+    kept = tokens[lost_head : len(tokens) - lost_tail]
+    pieces = written_words(kept, tokenizer)
+    joined = "".join(piece.text for piece in pieces)
+    assert "\ufffd" not in joined
+    assert joined in text
+    if not lost_head and not lost_tail:
+        assert joined == text or not text.strip()
+    starts = [0.1 * n for n in range(len(kept) + 1)]
+    words = attention_words(pieces, starts, [0.5] * len(kept), 30.0)
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert [word.word for word in words] == [piece.text.strip() for piece in pieces]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_split_character_has_one_time(checkpoint, language):
+    tokenizer = checkpoint.text_tokenizer(language)
+    tokens = tokenizer.encode("𠮶𨋢")
+    assert len(tokens) > 2
+    for piece in written_words(tokens, tokenizer):
+        assert piece.text in "𠮶𨋢"
+        assert piece.last - piece.first == len(tokenizer.encode(piece.text))
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=60))
