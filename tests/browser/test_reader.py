@@ -137,7 +137,8 @@ def test_keys_move_by_seconds_and_paragraphs(page):
         (Keys.ARROW_LEFT, 5.0),
     ]:
         body.send_keys(key)
-        assert wait_for(lambda expected=expected: position(page) == pytest.approx(expected, abs=0.01), 10), key
+        at = pytest.approx(expected, abs=0.01)
+        assert wait_for(lambda at=at: bool(position(page) == at), 10), key  # type: ignore[misc]
 
 
 def test_search_finds_across_words_without_accents_and_steps_through(page):

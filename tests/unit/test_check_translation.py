@@ -13,7 +13,9 @@ CHINESE = (REPOSITORY / "README.zh-CN.md").read_text("utf-8")
 @pytest.fixture(scope="module")
 def check():
     loader = SourceFileLoader("check_translation", str(REPOSITORY / "scripts" / "check_translation"))
-    module = module_from_spec(spec_from_loader(loader.name, loader))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec
+    module = module_from_spec(spec)
     import sys
 
     sys.modules[loader.name] = module

@@ -181,7 +181,8 @@ def _pieces(word: ShownWord, width: int) -> list[ShownWord]:
         return [word]
     texts = [piece for atom in _ATOM.findall(word.text) for piece in _cut(atom, width)]
     step = (word.end - word.start) / len(word.text)
-    pieces, at = [], 0
+    pieces: list[ShownWord] = []
+    at = 0
     for text in texts:
         space = word.text[at : at + 1] == " "
         at += space

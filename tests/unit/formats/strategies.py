@@ -96,7 +96,7 @@ def orderly_transcripts(draw):
     start_ms = 0
     found = []
     for _ in range(draw(st.integers(0, 3))):
-        words = []
+        words: list[Word] = []
         for text in draw(st.lists(orderly_text, min_size=1, max_size=25)):
             start_ms += draw(st.sampled_from([0, 0, 0, 20, 500, 3000]))
             length_ms = draw(st.integers(100, 900) | st.just(9000))

@@ -218,7 +218,7 @@ def test_ass_reads_back(random_transcript, options, karaoke):
     options = dataclasses.replace(options, karaoke=karaoke)
     expected = cues(random_transcript, options, name_speakers=False)
     found = pysubs2.SSAFile.from_string(render("ass", random_transcript, options), "ass")
-    styles = {}
+    styles: dict[str | None, str] = {}
     for event, cue in zip(found, expected, strict=True):
         text = re.sub(r"\{\\k\d+\}", "", event.text)
         assert text == "\\N".join(harmless(line) for line in cue.lines)
