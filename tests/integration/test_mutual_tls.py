@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 import tritonclient.grpc as grpcclient
 import trustme
@@ -88,6 +89,18 @@ def test_the_port_for_probes_answers_nothing_else(gateway):
         with pytest.raises(grpc.RpcError) as caught:
             call(b"", timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_connections_are_renewed(gateway, triton):
+    """Only so are new replicas found."""
+
+    def local_ports() -> set[int]:
+        connections = psutil.Process(gateway.process.pid).net_connections("tcp")
+        return {one.laddr.port for one in connections if one.raddr and one.raddr.port == triton.ports.grpc}
+
+    before = local_ports()
+    assert before
+    assert wait_for(lambda: bool(local_ports()) and not local_ports() & before, timeout_s=60)
 
 
 @pytest.mark.parametrize("name", [None, "strange"])

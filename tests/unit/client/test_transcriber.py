@@ -70,7 +70,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch):
     fake = Server()
-    monkeypatch.setattr(module, "TritonConnection", lambda address, retry=None, headers=dict: fake)
+    monkeypatch.setattr(module, "TritonConnection", lambda address, **_: fake)
     return fake
 
 
