@@ -32,6 +32,7 @@ from diarization_words import words
 from triscribe.audio import decode
 from triscribe.diarization import Diarization, Diarizer
 from triscribe.diarization_process import find_python
+from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.types import SAMPLE_RATE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,35 +137,47 @@ def job(data: Path, recordings: list[dict[str, Any]], minutes: float) -> None:
             out.setsampwidth(2)
             out.setframerate(SAMPLE_RATE)
             out.writeframes((samples * 32767).astype("<i2").tobytes())
-        for options in (["--no-diarize"], ["--diarize"]):
-            command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", *options, str(file)]
-            wall, used = _used(command)
-            cpu = sum(used.values())
-            print(
-                f"{minutes:g} min {options[0]}: {wall:.1f} s wall, {cpu:.1f} s CPU, wall / (CPU / {cores}) = ", end=""
-            )
-            parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in used.items() if seconds >= 0.5)
-            print(f"{wall / (cpu / cores):.2f}; CPU of {parts}")
+        print(_described("text alone", *_used(["--no-diarize", str(file)]), cores))
+        print(_described("text and speakers", *_used(["--diarize", str(file)]), cores))
+        with EmbeddedTriton(ServeOptions()) as triton:
+            parent = psutil.Process()  # of Triton, whose earlier CPU time does not count
+            used = _used(["--diarize", "--server", triton.url, str(file)], parent)
+            print(_described("the same, Triton running", *used, cores))
 
 
-def _used(command: list[str]) -> tuple[float, dict[str, float]]:
-    """Wall and CPU seconds of a command, the latter by the programs below it, as last seen (every 50 ms)."""
-    seen: dict[int, tuple[str, float]] = {}
+def _described(name: str, wall: float, used: dict[str, float], cores: int) -> str:
+    cpu = sum(used.values())
+    parts = ", ".join(f"{part} {seconds:.1f}" for part, seconds in sorted(used.items()) if seconds >= 0.5)
+    return f"{name}: {wall:.1f} s wall, {cpu:.1f} s CPU ({parts}), wall / (CPU / {cores}) = {wall / (cpu / cores):.2f}"
+
+
+def _used(arguments: list[str], server: psutil.Process | None = None) -> tuple[float, dict[str, float]]:
+    """Wall and CPU seconds of the command, the latter by the programs below it (or `server`), as seen every 50 ms."""
+    before = _cpu(server.children(recursive=True)) if server else {}
+    seen = dict(before)
     started = time.perf_counter()
+    command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", *arguments]
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):
-            for part in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.Error):
-                    seen[part.pid] = _program(part.cmdline()), sum(part.cpu_times()[:2])
+            seen |= _cpu((server or process).children(recursive=True)) | _cpu([process])
         time.sleep(0.05)
     wall = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(f"{command} failed")
     used: dict[str, float] = {}
-    for name, seconds in seen.values():
-        used[name] = used.get(name, 0.0) + seconds
+    for pid, (name, seconds) in seen.items():
+        used[name] = used.get(name, 0.0) + seconds - before.get(pid, ("", 0.0))[1]
     return wall, used
+
+
+def _cpu(processes: list[psutil.Process]) -> dict[int, tuple[str, float]]:
+    """Program and CPU seconds of each."""
+    found = {}
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            found[process.pid] = _program(process.cmdline()), float(sum(process.cpu_times()[:2]))
+    return found
 
 
 def _program(command: list[str]) -> str:
