@@ -6,13 +6,14 @@ import os
 import signal
 import time
 import wave
+from contextlib import suppress
 
 import numpy as np
 import psutil
 import pytest
 from tests.support import DATA, wait_for
 
-from triscribe import audio
+from triscribe import audio, decoder
 from triscribe.decoder import DecoderPool, Limits
 from triscribe.errors import AudioError, AudioTooLongError
 from triscribe.types import SAMPLE_RATE
@@ -22,6 +23,7 @@ needs_kernel_limits = pytest.mark.skipif(os.name != "posix", reason="only POSIX 
 
 @pytest.fixture
 def pool():
+    decoder.pool.close()  # whatever other tests have left there would be counted among the workers
     pool = DecoderPool()
     yield pool
     pool.close()
@@ -38,7 +40,12 @@ def wav(seconds, rate=SAMPLE_RATE):
 
 
 def workers():
-    return [child for child in psutil.Process().children() if "triscribe.decoder_worker" in child.cmdline()]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # also of one that ended and was not waited for
+            if "triscribe.decoder_worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 @pytest.mark.parametrize("rate", [16_000, 8_000, 44_100])
