@@ -26,7 +26,7 @@ from triscribe_whisper.device import load
 from triscribe_whisper.engine import Answer, Call, Engine
 from triscribe_whisper.options import WhisperOptions
 
-SENTENCES = {
+SENTENCES: dict[str, tuple[str, ...]] = {
     "en": (
         "en-us",
         "The quick brown fox jumps over the lazy dog.",

@@ -156,7 +156,8 @@ class Transcript:
 
 def joined_text(segments: Iterable[Segment]) -> str:
     """The texts one after the other, with a space between two unless both sides are written without."""
-    text, before = "", None
+    text = ""
+    before: Segment | None = None
     for segment in segments:
         following = segment.text.strip()
         if before is not None and following and text:

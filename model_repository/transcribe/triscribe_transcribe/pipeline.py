@@ -15,6 +15,7 @@ from .checkpoint import Checkpoint, Prompt
 from .errors import PipelineError
 from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames, is_silent, log_mel
 from .options import Options
+from .pauses import out_of_pauses, quiet_stretches
 from .quality import Candidate, Verdict, best, judge
 from .result import Result, Segment, Warning_, Word, shift
 from .units import Piece, whole_characters, written_words
@@ -242,7 +243,8 @@ class Pipeline:
         if not answer["token_starts"]:
             forced = {"temperature": 0.0, "attention": True, "text_tokens": candidate.tokens}
             answer = await self._ask(job, MAX_AUDIO_S * FRAMES_PER_SECOND, language, forced)
-        return attention_words(pieces, answer["token_starts"], answer["token_probs"], job.duration_s), warnings
+        words = attention_words(pieces, answer["token_starts"], answer["token_probs"], job.duration_s)
+        return ordered(out_of_pauses(words, quiet_stretches(job.samples)), job.duration_s), warnings
 
 
 _VERDICTS = {
