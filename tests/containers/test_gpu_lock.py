@@ -44,7 +44,7 @@ def find_python() -> str:
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> Path:
     """A virtual environment of the image's Python with the lock in it."""
-    folder = tmp_path_factory.mktemp("gpu") / "venv"
+    folder: Path = tmp_path_factory.mktemp("gpu") / "venv"
     subprocess.run([find_python(), "-m", "venv", folder], check=True)
     installed = subprocess.run(
         [
