@@ -57,7 +57,7 @@ def check_encode(
         except ModelError:
             continue  # told by check_models
         for device in devices:
-            formats = _TRIED[device.partition(":")[0]]
+            formats: tuple[str, ...] = _TRIED[device.partition(":")[0]]
             if compute_type not in ("auto", *formats):
                 formats = (compute_type, *formats)
             found = [_encode(name, path, device, one, sizing.environment) for one in formats]

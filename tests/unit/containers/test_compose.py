@@ -1,11 +1,13 @@
 """compose.yaml against the compose specification, and against what the processes understand."""
 
 import re
+from typing import cast
 
 import pytest
 import yaml
 from compose_spec import PyCompose
 from tests.support import REPOSITORY
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from triscribe.cli.app import app
@@ -28,7 +30,7 @@ def test_it_follows_the_specification(compose):
     document = {key: value for key, value in compose.items() if not key.startswith("x-")}
     found = PyCompose.from_yaml(yaml.safe_dump(document))
     found.validate()
-    assert set(found.to_spec().services) == set(compose["services"])
+    assert set(found.to_spec().services or ()) == set(compose["services"])
 
 
 def test_the_specification_is_really_enforced(compose):
@@ -71,7 +73,7 @@ def test_one_gpu_is_chosen_and_insisted_on(compose):
 
 
 def test_flags_settings_and_models_exist(compose):
-    serve = {option for one in get_command(app).commands["serve"].params for option in one.opts}
+    serve = {option for one in cast(TyperGroup, get_command(app)).commands["serve"].params for option in one.opts}
     for service in ("triton-cpu", "triton-gpu"):
         command = compose["services"][service]["command"]
         assert {word for word in command if word.startswith("--")} <= serve

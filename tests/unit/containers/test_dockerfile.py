@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from dockerfile_parse import DockerfileParser
 from tests.support import REPOSITORY
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from triscribe.cli.app import app
@@ -23,7 +25,7 @@ LOCKS = REPOSITORY / "requirements"
 @pytest.fixture(scope="module")
 def stages():
     """Instructions by stage, in order."""
-    found: dict[str, list[dict]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     stage = ""
     for one in DockerfileParser(str(REPOSITORY / "Dockerfile")).structure:
         if one["instruction"] == "FROM":
@@ -60,7 +62,7 @@ def test_each_image_says_who_it_is_and_how_it_is_doing(stages, image):
     (entrypoint,) = values(stages, image, "ENTRYPOINT")
     program, *arguments = json.loads(entrypoint)
     if program == "triscribe":
-        command = get_command(app).commands[arguments[0]]
+        command = cast(TyperGroup, get_command(app)).commands[arguments[0]]
         options = {option for one in command.params for option in one.opts}
         assert {word for word in arguments if word.startswith("--")} <= options
     else:
@@ -102,7 +104,8 @@ def test_the_models_that_are_baked_in_are_known(stages):
 
 def pinned(lock):
     lines = (LOCKS / f"{lock}.txt").read_text().splitlines()
-    return {line.split("==")[0]: line for line in lines if re.match(r"[a-z0-9]", line)}
+    found = [re.match(r"([a-z0-9][\w.-]*)==([\w.]+)", line) for line in lines]
+    return {one.group(1): one.group(2) for one in found if one}
 
 
 def test_torch_is_only_in_the_diarizer():
@@ -117,10 +120,9 @@ def test_the_gpu_lock_has_one_onnxruntime_and_the_versions_that_are_tested():
     gpu, tested = pinned("server-gpu"), pinned("server")
     assert "onnxruntime" not in gpu, "its files and those of onnxruntime-gpu overwrite each other"
     assert "nvidia-cublas-cu12" in gpu
-    version = re.compile(r"==([\w.]+)")
     for name in ("ctranslate2", "faster-whisper", "tokenizers", "onnx"):
-        assert version.search(gpu[name]).group(1) == version.search(tested[name]).group(1)
-    assert version.search(gpu["onnxruntime-gpu"]).group(1) == version.search(tested["onnxruntime"]).group(1)
+        assert gpu[name] == tested[name]
+    assert gpu["onnxruntime-gpu"] == tested["onnxruntime"]
     ours = {name for name in gpu if not name.startswith(("nvidia-", "onnxruntime"))}
     assert ours <= set(tested)
 
