@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -133,6 +134,7 @@ def main() -> None:
     if arguments.quick:
         arguments.model, arguments.minutes, arguments.requests = "tiny.en", 1.0, 48
     chosen = arguments.only.split(",")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     print(f"{arguments.model}, {arguments.threads} thread(s) a replica, {os.cpu_count()} cores")
     with (
         tempfile.TemporaryDirectory(prefix="triscribe-replicas-") as work,
