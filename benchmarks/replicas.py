@@ -33,10 +33,15 @@ DECODING = {"temperature": [0.0]}
 
 
 async def short_calls(
-    url: str, count: int, *, callers: int = CALLERS, on_result: Callable[[int], None] = lambda done: None
+    url: str,
+    count: int,
+    *,
+    pieces: Sequence[Samples] | None = None,
+    callers: int = CALLERS,
+    on_result: Callable[[int], None] = lambda done: None,
 ) -> list[ChunkResult]:
-    """`count` chunks of several lengths, so many at a time; results in order of sending."""
-    pieces = clips([], 8)
+    """`count` chunks, of several lengths or `pieces` in turn, so many at a time; results in order of sending."""
+    pieces = pieces or clips([], 8)
     slots, done = asyncio.Semaphore(callers), 0
 
     async def one(connection: TritonConnection, index: int) -> ChunkResult:
@@ -52,10 +57,12 @@ async def short_calls(
         return list(await asyncio.gather(*(one(connection, index) for index in range(count))))
 
 
-async def spread(replicas: Sequence[Replica], envoy: Envoy, count: int) -> list[int]:
+async def spread(
+    replicas: Sequence[Replica], envoy: Envoy, count: int, pieces: Sequence[Samples] | None = None
+) -> list[int]:
     """How many of `count` short calls each replica answered."""
     before = [replica.answered() for replica in replicas]
-    await short_calls(envoy.url, count)
+    await short_calls(envoy.url, count, pieces=pieces)
     return [replica.answered() - b for replica, b in zip(replicas, before, strict=True)]
 
 
