@@ -166,7 +166,7 @@ def _spread(replicas: Sequence[Replica], envoy: Envoy, count: int) -> None:
     counts = background.run(spread(replicas, envoy, count))
     print(
         f"{CALLERS} callers, {count} requests: {counts} answered by the replicas, "
-        f"{100 * (max(counts) - min(counts)) / (count / len(counts)):.1f} % of the mean apart"
+        f"each within {100 * (max(counts) / np.mean(counts) - 1):.1f} % of the mean"
     )
     ratios = []
     for _ in range(3):
