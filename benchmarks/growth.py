@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--minutes", default="1,10,100")
     parser.add_argument("--callers", default="1,4,16,64")
-    parser.add_argument("--out", type=Path, default=Path("growth"))
+    parser.add_argument("--out", type=Path, default=Path("out/growth"))
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:

@@ -96,7 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rates", type=_numbers(float), help="requests a second; 0 leaves this part out")
     parser.add_argument("--requests", type=int, default=48, help="requests a point, at least")
     parser.add_argument("--limit-s", type=float, default=600.0, help="seconds that a point may take")
-    parser.add_argument("--out", type=Path, default=Path("load-test"), help="folder for load.csv and load.png")
+    parser.add_argument("--out", type=Path, default=Path("out/load-test"), help="folder for load.csv and load.png")
     return parser.parse_args()
 
 

@@ -71,11 +71,9 @@ class Executions:
         return sum(b.compute_infer.count for b in batches), sum(b.compute_infer.ns for b in batches)
 
 
-async def clip_latencies(
-    url: str, clip: Samples, count: int, until: asyncio.Future[object] | None = None
-) -> list[float]:
+async def clip_latencies(url: str, clip: Samples, count: int, until: asyncio.Task[float] | None = None) -> list[float]:
     """Seconds of each of `count` requests, one after the other; ends early when `until` is done."""
-    took = []
+    took: list[float] = []
     request = OPTIONS.request(language="en", priority="interactive")
     async with TritonConnection(url) as connection:
         while len(took) < count and not (until and until.done()):

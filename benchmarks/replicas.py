@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,10 +33,15 @@ DECODING = {"temperature": [0.0]}
 
 
 async def short_calls(
-    url: str, count: int, *, callers: int = CALLERS, on_result: Callable[[int], None] = lambda done: None
+    url: str,
+    count: int,
+    *,
+    pieces: Sequence[Samples] | None = None,
+    callers: int = CALLERS,
+    on_result: Callable[[int], None] = lambda done: None,
 ) -> list[ChunkResult]:
-    """`count` chunks of several lengths, so many at a time; results in order of sending."""
-    pieces = clips([], 8)
+    """`count` chunks, of several lengths or `pieces` in turn, so many at a time; results in order of sending."""
+    pieces = pieces or clips([], 8)
     slots, done = asyncio.Semaphore(callers), 0
 
     async def one(connection: TritonConnection, index: int) -> ChunkResult:
@@ -51,10 +57,12 @@ async def short_calls(
         return list(await asyncio.gather(*(one(connection, index) for index in range(count))))
 
 
-async def spread(replicas: Sequence[Replica], envoy: Envoy, count: int) -> list[int]:
+async def spread(
+    replicas: Sequence[Replica], envoy: Envoy, count: int, pieces: Sequence[Samples] | None = None
+) -> list[int]:
     """How many of `count` short calls each replica answered."""
     before = [replica.answered() for replica in replicas]
-    await short_calls(envoy.url, count)
+    await short_calls(envoy.url, count, pieces=pieces)
     return [replica.answered() - b for replica, b in zip(replicas, before, strict=True)]
 
 
@@ -133,6 +141,7 @@ def main() -> None:
     if arguments.quick:
         arguments.model, arguments.minutes, arguments.requests = "tiny.en", 1.0, 48
     chosen = arguments.only.split(",")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     print(f"{arguments.model}, {arguments.threads} thread(s) a replica, {os.cpu_count()} cores")
     with (
         tempfile.TemporaryDirectory(prefix="triscribe-replicas-") as work,
@@ -157,7 +166,7 @@ def _spread(replicas: Sequence[Replica], envoy: Envoy, count: int) -> None:
     counts = background.run(spread(replicas, envoy, count))
     print(
         f"{CALLERS} callers, {count} requests: {counts} answered by the replicas, "
-        f"{100 * (max(counts) - min(counts)) / (count / len(counts)):.1f} % of the mean apart"
+        f"each within {100 * (max(counts) / np.mean(counts) - 1):.1f} % of the mean"
     )
     ratios = []
     for _ in range(3):

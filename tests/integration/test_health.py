@@ -43,8 +43,10 @@ def test_it_follows_the_server_from_its_start_through_a_dead_worker_to_its_end()
         assert wait_for(lambda: probe(port, "/readyz") == (503, "restarting"), 10)
         assert probe(port, "/livez") == (200, "restarting")
         assert wait_for(lambda: probe(port, "/readyz") == (200, "serving"), 120)
+        family = psutil.Process(served.pid).children(recursive=True)
         served.send_signal(signal.SIGTERM)
         assert served.wait(60) == 128 + signal.SIGTERM
+        assert not any(process.is_running() for process in family)  # it waited for its server
         assert probe(port, "/livez") is None
     finally:
         served.kill()

@@ -30,11 +30,11 @@ def whole(replicas):
 
 
 @pytest.mark.timeout(280)
-def test_sixteen_callers_are_spread_evenly(whole):
+def test_sixteen_callers_are_spread_evenly(whole, conversation):
+    """Equal requests; what is left of unevenness is the machine's, which both replicas and the test share."""
     members, envoy = whole
-    counts = asyncio.run(spread(members, envoy, 48))
-    assert sum(counts) == 48
-    # The canary's own requests are not counted here only while others are answered, hence no tighter bound.
+    counts = asyncio.run(spread(members, envoy, 64, [conversation.part(21.9, 24)]))
+    assert 64 <= sum(counts) <= 68  # a canary may have asked too
     assert max(counts) - min(counts) <= 10
 
 

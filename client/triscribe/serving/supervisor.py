@@ -52,6 +52,9 @@ class Supervisor:
         self._canary = canary
         self._watch = watch or Watch()
         self._stop = threading.Event()
+        # Not Thread.join: up to Python 3.12 a join that a signal handler leaves by an exception marks the thread as
+        # ended, so that the next join returns while Triton still drains.
+        self._ended = threading.Event()
         self._changed = threading.Condition()
         self._state = State.STARTING
         self._error: ServingError | None = None
@@ -84,13 +87,13 @@ class Supervisor:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the supervisor has ended, for good or ill; False on a timeout."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self._ended.wait(timeout_s)
 
     def stop(self) -> None:
         """Stop the server; returns when it and its stubs are gone."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._ended.wait()
 
     def raise_if_failed(self) -> None:
         """Raise what made the supervisor give up."""
@@ -107,8 +110,11 @@ class Supervisor:
             self._error = error
             self._set(State.STOPPED if self._stop.is_set() else State.FAILED)
         finally:
-            if self._process:
-                self._process.stop()
+            try:
+                if self._process:
+                    self._process.stop()
+            finally:
+                self._ended.set()
 
     def _set(self, state: State) -> None:
         with self._changed:
