@@ -24,11 +24,12 @@ def service(base_folder):
 
     async def call(model, tensors):
         assert model == "whisper-base"
-        text = tensors["OPTIONS"].tobytes()
-        sent.update(json.loads(text))
-        (answer,) = engine.run([Call(tensors["FEATURES"][0], WhisperOptions.parse(text))])
-        assert isinstance(answer, Answer), answer
-        return json.loads(json.dumps(asdict(answer)))
+        texts = [row.tobytes() for row in tensors["OPTIONS"]]
+        sent.update(*map(json.loads, texts))
+        rows = zip(tensors["FEATURES"], texts, strict=True)
+        answers = engine.run([Call(features, WhisperOptions.parse(text)) for features, text in rows])
+        assert all(isinstance(answer, Answer) for answer in answers), answers
+        return [{"ok": json.loads(json.dumps(asdict(answer)))} for answer in answers]
 
     models = {"base": {"path": str(base_folder), "tasks": ["transcribe", "translate"], "languages": []}}
     service = Service(models=models, aligner_languages=frozenset(), settings=Settings(), call=call)

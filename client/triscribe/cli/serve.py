@@ -24,7 +24,8 @@ def serve(
     metrics_port: Annotated[int, typer.Option(help="Prometheus port; 0 chooses.", min=0, max=65535)] = 8002,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     compute_type: Annotated[str, typer.Option(help="auto, int8, float16, int8_float16, float32, …")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 takes every core.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 shares the cores out.", min=0)] = 0,
+    instances: Annotated[int, typer.Option(help="Whisper processes of a model; 0 derives them.", min=0)] = 0,
     log_file: Annotated[Path | None, typer.Option(help="Triton's log; default: in the run directory.")] = None,
 ) -> None:
     """Run Triton with the pipeline and keep it alive until SIGTERM or Ctrl-C."""
@@ -37,6 +38,7 @@ def serve(
         device=device,
         compute_type=compute_type,
         threads=threads,
+        instances=instances,
         log_file=log_file,
     )
     started = time.monotonic()

@@ -34,6 +34,7 @@ class ServeOptions:
     device: str = "auto"
     compute_type: str = "auto"
     threads: int = 0
+    instances: int = 0
     log_file: Path | None = None
     watch: Watch = field(default_factory=Watch)
 
@@ -72,7 +73,12 @@ class EmbeddedTriton:
             runtime = find_runtime(self._store)
             models = [self._served(name) for name in self._options.models]
             undo.enter_context(self.ports)
-            sizing = size_machine(device=self._options.device, threads=self._options.threads)
+            sizing = size_machine(
+                device=self._options.device,
+                threads=self._options.threads,
+                instances=self._options.instances,
+                weights_bytes=sum(file.stat().st_size for model in models for file in model.path.glob("*.bin")),
+            )
             repository = run_dir / "models"
             assemble(repository, models, sizing, self._store, compute_type=self._options.compute_type)
             backends = run_dir / "backends"

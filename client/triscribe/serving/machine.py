@@ -6,6 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+MAX_CPU_INSTANCES = 4
+"""More instances of fewer threads give more throughput, fewer of more threads answer one request sooner."""
+
+_MEMORY_SHARE = 0.5
+"""Share of the free memory that the weights of all instances may take."""
+
 
 @dataclass(frozen=True)
 class Sizing:
@@ -18,6 +26,8 @@ class Sizing:
         group_size: chunks in one whisper execution.
         bulk_group_s: audio seconds in one bulk execution, what an interactive request waits for at most.
         depth: whisper executions in flight.
+        instances: whisper processes for each checkpoint on a CPU, or for each GPU.
+        align_instances: aligner processes.
         max_waiting_s: audio seconds that may queue before requests are refused.
     """
 
@@ -27,7 +37,18 @@ class Sizing:
     group_size: int
     bulk_group_s: float
     depth: int
+    instances: int = 1
+    align_instances: int = 1
     max_waiting_s: float = 7200.0
+
+    def limits(self) -> dict[str, float]:
+        """What the queue of `transcribe` is told."""
+        return {
+            "max_waiting_s": self.max_waiting_s,
+            "group_size": self.group_size,
+            "bulk_group_s": self.bulk_group_s,
+            "depth": self.depth,
+        }
 
 
 def visible_gpus() -> tuple[int, ...]:
@@ -38,12 +59,27 @@ def visible_gpus() -> tuple[int, ...]:
     return tuple(range(len(list(Path("/proc/driver/nvidia/gpus").glob("*")))))
 
 
-def size_machine(*, device: str = "auto", threads: int = 0) -> Sizing:
-    """Derive the sizes; `device` is "auto", "cpu" or "cuda", `threads` 0 takes every core."""
+def size_machine(*, device: str = "auto", threads: int = 0, instances: int = 0, weights_bytes: int = 0) -> Sizing:
+    """Derive the sizes.
+
+    Args:
+        device: "auto", "cpu" or "cuda".
+        threads: of one execution on a CPU; 0 shares the cores out.
+        instances: whisper processes for each checkpoint on a CPU; 0 derives them.
+        weights_bytes: size of all served checkpoints, which every instance loads.
+    """
     cores = len(os.sched_getaffinity(0))
     gpus = visible_gpus() if device in ("auto", "cuda") else ()
     if gpus:
         # A GPU gains from larger batches, and a second execution in flight hides the host's work between two.
         depth = 2 * len(gpus)
-        return Sizing(gpus, threads or cores, max(1, cores // 2), 16, 480.0, depth)
-    return Sizing((), threads or cores, min(cores, 2), 8, 80.0, 1)
+        return Sizing(gpus, threads or cores, max(1, cores // 2), 16, 480.0, depth, align_instances=1)
+    # Whisper's decoder is a long row of small products: a second thread for each makes them no faster, a second
+    # execution beside it nearly doubles the throughput (docs/benchmarks.md).
+    wanted = instances or (max(1, cores // threads) if threads else min(cores, MAX_CPU_INSTANCES))
+    if not instances and weights_bytes:
+        room = int(_MEMORY_SHARE * psutil.virtual_memory().available / weights_bytes)
+        wanted = max(1, min(wanted, room))
+    # An alignment on one thread is some seven times as fast as whisper on one, so few instances keep up.
+    aligners = max(1, cores // MAX_CPU_INSTANCES)
+    return Sizing((), threads or max(1, cores // wanted), 1, 8, 80.0, wanted, wanted, aligners)

@@ -22,7 +22,7 @@ _PROBE_FRAMES = 1000
 
 
 def load(
-    path: str, *, device: str = "auto", compute_type: str = "auto", threads: int = 0
+    path: str, *, device: str = "auto", compute_type: str = "auto", threads: int = 0, workers: int = 1
 ) -> ctranslate2.models.Whisper:
     """Load the weights, probing each number format with a real encode until one works.
 
@@ -31,6 +31,7 @@ def load(
         device: "cpu", "cuda", "cuda:<index>" or "auto" (the GPU when there is one).
         compute_type: a CTranslate2 compute type, or "auto" for the device's usual ones in turn.
         threads: OpenMP threads of a CPU call; 0 takes every core this process may use.
+        workers: CPU calls that may run side by side, from threads of the caller.
 
     Raises:
         RuntimeError: nothing worked; the message has the last reason.
@@ -48,6 +49,7 @@ def load(
                 device_index=int(index or 0),
                 compute_type=candidate,
                 intra_threads=threads or len(os.sched_getaffinity(0)),
+                inter_threads=workers,
             )
             model.encode(ctranslate2.StorageView.from_array(np.zeros((1, model.n_mels, _PROBE_FRAMES), np.float32)))
         except (RuntimeError, ValueError) as error:
