@@ -187,7 +187,7 @@ class Session:
         """Turns of all sides, after a first one that counts for nothing."""
         task = self.task(workload)
         references = [recording.reference for recording in workload.recordings]
-        joined = " ".join(references)
+        has_reference = any(references)
         seconds = sum(len(recording.samples) for recording in workload.recordings) / SAMPLE_RATE
         figures = Figures(workload.key, workload.title, seconds, len(references), workload.callers, {})
         contenders = {name: self.contender(name) for name in sides}
@@ -196,7 +196,7 @@ class Session:
         for _ in range(pairs):
             for name, contender in contenders.items():
                 outcome, cpu, memory = contender.run(task)
-                wer = scorer("en")(references, outcome.texts) if joined else None
+                wer = scorer("en")(references, outcome.texts) if has_reference else None
                 measured = Measured(outcome.wall_s, tuple(outcome.latencies_s), wer, cpu, memory)
                 figures.sides.setdefault(name, []).append(measured)
         return figures

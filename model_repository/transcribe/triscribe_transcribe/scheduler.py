@@ -27,9 +27,9 @@ class Limits:
 
     max_waiting_s: float = 7200.0
     """What may wait before a request is refused, in both lanes together."""
-    group_size: int = 8
-    """Chunks in one execution; batches of 16 were slower than 8 on two cores."""
-    bulk_group_s: float = 80.0
+    group_size: int = 4
+    """Chunks in one execution; `serving/machine.py` says why so many."""
+    bulk_group_s: float = 60.0
     """Audio in one bulk execution: the longest that an interactive request waits for."""
     depth: int = 1
     """Executions in flight: one for each instance that can run one. More would queue behind each other in Triton,
