@@ -79,8 +79,17 @@ def workloads(english: Sequence[Recording]) -> list[Workload]:
         Workload("long", "One long file", [long], turns, rest),
         Workload("long-words", "One long file with word times", [long], turns, rest, words=True),
         Workload("files-words", "Files with word times, 3 callers", files, turns, (TUNED,), callers=3, words=True),
-        Workload("chunks", "Chunks of the long file", pieces, served, chunks=True),
-        Workload("chunks-words", "Chunks of the long file, word times", pieces, served, words=True, chunks=True),
+        Workload("chunks", "Chunks of the long file, 32 at once", pieces, served, callers=32, chunks=True),
+        Workload(
+            "chunks-words",
+            "Chunks of the long file, word times, 32 at once",
+            pieces,
+            served,
+            callers=32,
+            words=True,
+            chunks=True,
+        ),
+        Workload("overhead", "One chunk of 3 s at a time, word times", clip * 2, served, words=True, chunks=True),
     ]
 
 

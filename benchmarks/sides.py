@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -191,19 +191,29 @@ class Triscribe:
         from triscribe.types import Chunk
 
         request = TranscribeOptions(word_timestamps=task.words).request(language="en", priority="bulk")
-        recordings = task.load()
         async with Session(self._server.url) as session:
 
-            async def one(index: int) -> tuple[str, float]:
-                began = time.perf_counter()
-                chunk = Chunk(index, 0.0, recordings[index])
-                result = await session.connection.transcribe(chunk, request, timeout_s=600.0)
-                return " ".join(segment.text for segment in result.segments), time.perf_counter() - began
+            async def one(samples: Samples) -> str:
+                result = await session.connection.transcribe(Chunk(0, 0.0, samples), request, timeout_s=600.0)
+                return " ".join(segment.text for segment in result.segments)
 
+            return await each_chunk(one, task)
+
+
+async def each_chunk(transcribe: Callable[[Samples], Awaitable[str]], task: Task) -> Outcome:
+    """One pass over chunks, as many at once as there are callers."""
+    recordings = task.load()
+    slots = asyncio.Semaphore(task.callers)
+
+    async def one(samples: Samples) -> tuple[str, float]:
+        async with slots:
             began = time.perf_counter()
-            answers = await asyncio.gather(*(one(index) for index in range(len(recordings))))
-            wall = time.perf_counter() - began
-        return Outcome(tuple(text for text, _ in answers), tuple(latency for _, latency in answers), wall)
+            return await transcribe(samples), time.perf_counter() - began
+
+    began = time.perf_counter()
+    answers = await asyncio.gather(*map(one, recordings))
+    wall = time.perf_counter() - began
+    return Outcome(tuple(text for text, _ in answers), tuple(latency for _, latency in answers), wall)
 
 
 class Ceiling:
@@ -220,13 +230,13 @@ class Ceiling:
         from triscribe.transcriber import TranscribeOptions
         from triscribe.types import Chunk
 
-        chunks = [Chunk(index, 0.0, samples) for index, samples in enumerate(task.load())]
         request = TranscribeOptions(word_timestamps=task.words).request(language="en", priority="bulk")
-        began = time.perf_counter()
-        results = asyncio.run(self._engine.transcribe(chunks, request))
-        wall = time.perf_counter() - began
-        texts = tuple(" ".join(segment["text"] for segment in result["segments"]) for result in results)
-        return Outcome(texts, (wall,) * len(chunks), wall)
+
+        async def one(samples: Samples) -> str:
+            (result,) = await self._engine.transcribe([Chunk(0, 0.0, samples)], request)
+            return " ".join(segment["text"] for segment in result["segments"])
+
+        return asyncio.run(each_chunk(one, task))
 
 
 SIDES: dict[str, Callable[[str], Side]] = {
