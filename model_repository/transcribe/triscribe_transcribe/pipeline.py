@@ -44,7 +44,7 @@ class Context:
     """The encoder lengths in use. The choice is measured in docs/benchmarks.md."""
 
     buckets_s: tuple[float, ...] = (10.0, 15.0, 20.0, 25.0, 30.0)
-    margin_s: float = 1.0
+    margin_s: float = 0.5
 
 
 @dataclass(frozen=True)

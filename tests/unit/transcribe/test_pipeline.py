@@ -29,7 +29,7 @@ async def test_a_good_answer_is_asked_for_once(bench):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "frames"), [(0.5, 1000), (9.0, 1000), (9.1, 1500), (14.5, 2000), (24.5, 3000), (30, 3000)]
+    ("seconds", "frames"), [(0.5, 1000), (9.5, 1000), (9.6, 1500), (14.5, 1500), (24.6, 3000), (30, 3000)]
 )
 async def test_the_context_follows_the_length(bench, seconds, frames):
     await bench.run(noise(seconds))
