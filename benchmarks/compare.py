@@ -57,10 +57,10 @@ class Workload:
 
 
 def workloads(english: Sequence[Recording]) -> list[Workload]:
-    """All workloads, cut so that five turns of one take about two minutes on two cores."""
+    """All workloads, small enough that five turns of one take one to two minutes on two cores."""
     short = sorted((r for r in english if len(r.samples) < 16 * SAMPLE_RATE), key=lambda r: r.name)
-    few, more = short[::4], short[1::2]
-    long = join(english[::2])
+    few, more = short[::5], short[1::3]
+    long = join(english[::3])
     clip = [next(r for r in short if 2.9 < len(r.samples) / SAMPLE_RATE < 3.2)] * 5
     files = [join(english[first::12]) for first in range(0, 12, 2)]
     pieces = [
@@ -75,9 +75,9 @@ def workloads(english: Sequence[Recording]) -> list[Workload]:
         Workload("utterances-8", "Short utterances, 8 callers", more, callers, callers=8),
         Workload("utterances-32", "Short utterances, 32 callers", more, turns, (TUNED,), callers=32),
         Workload("words-8", "Short utterances, word times, 8 callers", more, turns, (TUNED,), callers=8, words=True),
-        Workload("clip", "One clip of 3 s, five times, idle machine", clip, turns, rest),
         Workload("long", "One long file", [long], turns, rest),
         Workload("long-words", "One long file with word times", [long], turns, rest, words=True),
+        Workload("clip", "One clip of 3 s, five times, idle machine", clip, turns, rest),
         Workload("files-words", "Files with word times, 3 callers", files, turns, (TUNED,), callers=3, words=True),
         Workload("chunks", "Chunks of the long file, 32 at once", pieces, served, callers=32, chunks=True),
         Workload(
