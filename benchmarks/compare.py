@@ -98,6 +98,7 @@ class Contender:
 
     def __init__(self, name: str, path: Path, python: str) -> None:
         """Start loading; `ready` waits for the end of it."""
+        self._name = name
         script = str(Path(__file__).with_name("sides.py"))
         self._process = subprocess.Popen(
             [python, script, name, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -141,7 +142,7 @@ class Contender:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"a side ended: {self._process.args}")
+            raise SystemExit(f"{self._name} ended")
         return json.loads(line)
 
     def _processes(self) -> list[psutil.Process]:

@@ -51,7 +51,7 @@ class Figures:
 
     def rows(self) -> list[tuple[str, ...]]:
         """One row a side, in the order of COLUMNS."""
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for side, passes in self.sides.items():
             latencies = [latency for one in passes for latency in one.latencies_s]
             ratios = self.ratios(side)

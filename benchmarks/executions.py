@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import inprocess  # noqa: F401 - puts the models on the path
 from accuracy import join, load
-from inprocess import Call, Checkpoint, Engine, WhisperOptions
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +26,10 @@ from rich.table import Table
 from triscribe.models import ModelStore
 from triscribe.types import SAMPLE_RATE
 from triscribe_transcribe.features import FRAMES_PER_SECOND, log_mel
+from triscribe_whisper.checkpoint import Checkpoint
 from triscribe_whisper.device import load as load_weights
+from triscribe_whisper.engine import Call, Engine
+from triscribe_whisper.options import WhisperOptions
 
 CHUNKS = 16
 FILL = 0.9

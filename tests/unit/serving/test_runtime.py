@@ -133,15 +133,15 @@ def test_chosen_threads_are_used(monkeypatch):
     ],
 )
 def test_the_cores_are_shared_out_between_the_instances(monkeypatch, cores, chosen, expected):
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
     sizing = machine.size_machine(device="cpu", **chosen)
     assert (sizing.instances, sizing.threads) == expected
     assert sizing.depth == sizing.instances
 
 
 def test_instances_leave_memory_for_others(monkeypatch):
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)))
-    monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: SimpleNamespace(available=10e9))
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10e9))
     assert machine.size_machine(device="cpu", weights_bytes=100_000_000).instances == 4
     assert machine.size_machine(device="cpu", weights_bytes=1_600_000_000).instances == 3
     assert machine.size_machine(device="cpu", weights_bytes=30_000_000_000).instances == 1
