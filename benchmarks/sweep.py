@@ -13,9 +13,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accuracy import Recording, join, load, recall, scorer
 from inprocess import InProcess
 from rich.console import Console
@@ -24,10 +26,12 @@ from rich.table import Table
 from triscribe import chunking, vad
 from triscribe.chunking import ChunkingOptions
 from triscribe.models import ModelStore
-from triscribe.types import SAMPLE_RATE, Chunk
+from triscribe.types import SAMPLE_RATE, Chunk, Span
+from triscribe_transcribe.pipeline import Context
 
 FULL = (30.0,)
-BUCKETS = (10.0, 15.0, 20.0, 25.0, 30.0)
+BUCKETS = Context().buckets_s
+FIVES = (10.0, 15.0, 20.0, 25.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -36,26 +40,28 @@ class Setting:
 
     name: str
     buckets_s: tuple[float, ...] = BUCKETS
-    margin_s: float = 1.0
-    target_s: float = 30.0
+    margin_s: float = Context().margin_s
+    target_s: float = ChunkingOptions().target_s
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 SETTINGS = (
+    Setting("default"),
     Setting("30 s always", FULL, 0.0),
-    Setting("floor 5", (5.0, 7.5, *BUCKETS)),
-    Setting("floor 10 (default)"),
-    Setting("floor 10, margin 0.5", margin_s=0.5),
-    Setting("floor 10, margin 2", margin_s=2.0),
-    Setting("floor 15", BUCKETS[1:]),
-    Setting("target 10", target_s=9.0),
-    Setting("target 15", target_s=14.0),
-    Setting("target 20", target_s=19.0),
-    Setting("target 25", target_s=24.0),
-    Setting("beam 1", options={"beam_size": 1}),
-    Setting("beam 1, target 15", target_s=14.0, options={"beam_size": 1}),
+    Setting("steps of 5 from 10", FIVES),
+    Setting("steps of 5 from 5", (5.0, *FIVES)),
+    Setting("steps of 2 from 10", (*map(float, range(10, 31, 2)),)),
+    Setting("steps of 2 from 8", (*map(float, range(8, 31, 2)),)),
+    Setting("steps of 2 from 6", (*map(float, range(6, 31, 2)),)),
+    Setting("margin 0.3", margin_s=0.3),
+    Setting("margin 0.5", margin_s=0.5),
+    Setting("margin 1", margin_s=1.0),
+    Setting("margin 2", margin_s=2.0),
+    *(Setting(f"target {target:g}", target_s=target) for target in (9.0, 11.0, 14.0, 16.0, 19.0, 24.0, 28.0)),
+    *(Setting(f"beam {beam}", options={"beam_size": beam}) for beam in (1, 2, 3)),
     Setting("no ladder", options={"temperature": [0.0]}),
-    Setting("segment timestamps", options={"word_timestamps": False}),
+    Setting("ladder 0 0.2 0.4 0.6 0.8 1", options={"temperature": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]}),
+    Setting("without word times", options={"word_timestamps": False}),
 )
 
 
@@ -63,7 +69,7 @@ async def run(engine: InProcess, recordings: Sequence[Recording], setting: Setti
     """Texts of the recordings and the seconds it took, voice detection left out."""
     engine.configure({"context": {"buckets_s": setting.buckets_s, "margin_s": setting.margin_s}})
     options = ChunkingOptions(target_s=setting.target_s)
-    cut = [chunking.cut(r.samples, vad.speech_spans(r.samples), options) for r in recordings]
+    cut = [chunking.cut(r.samples, spans(r.name, r.samples.tobytes()), options) for r in recordings]
     chunks: list[Chunk] = [chunk for chunks in cut for chunk in chunks]
     request = {"language": "en", "word_timestamps": True, "priority": "bulk", **setting.options}
     started = time.monotonic()
@@ -73,13 +79,19 @@ async def run(engine: InProcess, recordings: Sequence[Recording], setting: Setti
     return texts, took
 
 
+@cache
+def spans(_name: str, samples: bytes) -> list[Span]:
+    """Where there is speech: the same for every setting."""
+    return vad.speech_spans(np.frombuffer(samples, np.float32))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = os.environ.get("TRISCRIBE_TEST_DATA", str(Path(__file__).parents[2] / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--models", default="base,tiny.en")
-    parser.add_argument("--only", default="", help="settings whose name holds this")
+    parser.add_argument("--only", default="", help="settings whose names hold one of these, comma-separated")
     arguments = parser.parse_args()
     english = load(arguments.data / "asr", {"en"})
     joined = join(english)
@@ -90,7 +102,8 @@ def main() -> None:
             "setting", "WER %", "x real time", "retries", "joined WER %", "joined recall %", "x", "retries", title=model
         )
         engine = InProcess(model, ModelStore().resolve(model))
-        for setting in (s for s in SETTINGS if arguments.only in s.name):
+        only = arguments.only.split(",")
+        for setting in (s for s in SETTINGS if any(part in s.name for part in only)):
             row = [setting.name]
             for recordings in (english, [joined]):
                 texts, took = asyncio.run(run(engine, recordings, setting))

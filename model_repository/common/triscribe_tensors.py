@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,24 @@ def encode_text(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(bytearray(text.encode()), np.uint8)
 
 
-def write_result(envelope: dict[str, Any], *, batched: bool = False) -> Any:
+def stack_texts(texts: Sequence[str]) -> NDArray[np.uint8]:
+    """JSON texts as the rows of one tensor, shape (rows, n): the shorter ones end in spaces, which JSON ignores."""
+    encoded = [text.encode() for text in texts]
+    length = max(map(len, encoded))
+    return np.frombuffer(bytearray(b"".join(text.ljust(length) for text in encoded)), np.uint8).reshape(-1, length)
+
+
+def write_result(envelope: dict[str, Any]) -> Any:
     """The response that carries an envelope of docs/contracts.md."""
-    text = encode_text(json.dumps(envelope))
-    return pb_utils.InferenceResponse([write("RESULT", text.reshape(1, -1) if batched else text)])
+    return pb_utils.InferenceResponse([write("RESULT", encode_text(json.dumps(envelope)))])
 
 
-def read_result(response: Any) -> dict[str, Any]:
-    """The envelope that another model answered with."""
-    text = np.from_dlpack(pb_utils.get_output_tensor_by_name(response, "RESULT")).tobytes()
-    envelope: dict[str, Any] = json.loads(text)
-    return envelope
+def write_results(envelopes: Sequence[dict[str, Any]]) -> Any:
+    """The response to a request with several rows: an envelope for each."""
+    return pb_utils.InferenceResponse([write("RESULT", stack_texts([json.dumps(envelope) for envelope in envelopes]))])
+
+
+def read_results(response: Any) -> list[dict[str, Any]]:
+    """The envelopes that another model answered with, one a row."""
+    rows = np.from_dlpack(pb_utils.get_output_tensor_by_name(response, "RESULT"))
+    return [json.loads(row.tobytes()) for row in rows.reshape(-1, rows.shape[-1])]

@@ -70,11 +70,11 @@ def test_transcribe_answers_on_streams_whatever_input_is_there():
     assert all(tensor.optional for tensor in transcribe.input)
 
 
-def test_whisper_batches_chunks_of_any_length():
+def test_whisper_takes_a_group_as_one_request_and_nothing_groups_again():
     whisper = config("whisper")
-    assert whisper.HasField("dynamic_batching")
     assert whisper.max_batch_size > 1
-    assert all(tensor.allow_ragged_batch for tensor in whisper.input)
+    assert not whisper.HasField("dynamic_batching")
+    assert not any(tensor.allow_ragged_batch for tensor in whisper.input)
 
 
 @pytest.mark.parametrize("model", MODELS)

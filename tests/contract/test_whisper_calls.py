@@ -20,15 +20,16 @@ from .test_options import RESULT
 @pytest.fixture(scope="module")
 def service(base_folder):
     engine = Engine(load(str(base_folder), device="cpu"), Checkpoint.read(base_folder))
-    sent = set()
+    sent: set[str] = set()
 
     async def call(model, tensors):
         assert model == "whisper-base"
-        text = tensors["OPTIONS"].tobytes()
-        sent.update(json.loads(text))
-        (answer,) = engine.run([Call(tensors["FEATURES"][0], WhisperOptions.parse(text))])
-        assert isinstance(answer, Answer), answer
-        return json.loads(json.dumps(asdict(answer)))
+        texts = [row.tobytes() for row in tensors["OPTIONS"]]
+        sent.update(*map(json.loads, texts))
+        rows = zip(tensors["FEATURES"], texts, strict=True)
+        answers = engine.run([Call(features, WhisperOptions.parse(text)) for features, text in rows])
+        assert all(isinstance(answer, Answer) for answer in answers), answers
+        return [{"ok": json.loads(json.dumps(asdict(answer)))} for answer in answers if isinstance(answer, Answer)]
 
     models = {"base": {"path": str(base_folder), "tasks": ["transcribe", "translate"], "languages": []}}
     service = Service(models=models, aligner_languages=frozenset(), settings=Settings(), call=call)

@@ -56,7 +56,7 @@ def test_json_is_valid(transcript):
     jsonschema.validate(json.loads(WRITERS["json"].render(transcript)), TRANSCRIPT_SCHEMA)
 
 
-def test_without_words_segments_come_from_timestamps(server, conversation):
+def test_without_words_the_segments_have_times_and_the_text_is_as_good(server, conversation):
     options = TranscribeOptions(word_timestamps=False, language="english")
     transcript = Transcriber(server.url, options).transcribe(conversation.path)
     assert jiwer.wer(normalise(conversation.reference), normalise(transcript.text)) < SAMPLE_WER

@@ -29,9 +29,10 @@ def serve(
     health_port: Annotated[
         int, typer.Option(help="HTTP port of /livez and /readyz, the supervisor's word; 0: none.", min=0, max=65535)
     ] = 8003,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     compute_type: Annotated[str, typer.Option(help="auto, int8, float16, int8_float16, float32, …")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 takes every core.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads of an execution; 0 shares the cores out.", min=0)] = 0,
+    instances: Annotated[int, typer.Option(help="Whisper processes of a model; 0 derives them.", min=0)] = 0,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate chain of the gRPC port.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM private key.")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="PEM authority for callers' certificates (mTLS).")] = None,
@@ -58,6 +59,7 @@ def serve(
         device=device,
         compute_type=compute_type,
         threads=threads,
+        instances=instances,
         log_file=log_file,
         tls=_mutual_tls(tls_cert, tls_key, tls_client_ca),
         max_connection_age_s=max_connection_age,

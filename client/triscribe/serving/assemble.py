@@ -66,17 +66,11 @@ def assemble(
     languages = _assemble_align(source, target, sizing, store)
     folder = _copy(source / "transcribe", target / "transcribe")
     config = _read(folder)
-    limits = {
-        "max_waiting_s": sizing.max_waiting_s,
-        "group_size": sizing.group_size,
-        "bulk_group_s": sizing.bulk_group_s,
-        "depth": sizing.depth,
-    }
     _set(
         config,
         models=json.dumps({model.name: model.facts() for model in models}),
         aligner_languages=",".join(languages),
-        settings=json.dumps({"limits": limits}),
+        settings=json.dumps({"limits": sizing.limits()}),
     )
     _write(folder, config)
 
@@ -86,10 +80,19 @@ def _assemble_align(source: Path, target: Path, sizing: Sizing, store: ModelStor
     folder = _copy(source / "align", target / "align")
     config = _read(folder)
     _set(config, threads=str(sizing.align_threads), device=_device(sizing))
+    config.instance_group[0].count = sizing.align_instances
     _write(folder, config)
-    languages = aligner_weights(folder)
+    return link_languages(folder / "languages", folder / "languages", store)
+
+
+def link_languages(source: Path, target: Path, store: ModelStore) -> list[str]:
+    """Link the weights of every language beside its description, in `target`; returns the codes."""
+    languages = aligner_weights(source.parent)
     for language, weights in languages.items():
-        (folder / "languages" / language / "weights").symlink_to(store.pull(weights))
+        folder = target / language
+        if target != source:
+            shutil.copytree(source / language, folder)
+        (folder / "weights").symlink_to(store.pull(weights))
     return list(languages)
 
 
@@ -130,7 +133,8 @@ def _device(sizing: Sizing) -> str:
 
 
 def _place(config: model_config_pb2.ModelConfig, sizing: Sizing) -> None:
+    group = config.instance_group[0]
+    group.count = sizing.instances
     if sizing.gpus:
-        group = config.instance_group[0]
         group.kind = model_config_pb2.ModelInstanceGroup.KIND_GPU
         group.gpus[:] = sizing.gpus

@@ -40,6 +40,7 @@ class ServeOptions:
     compute_type: str = "auto"
     threads: int = 0
     sizing: Mapping[str, float] = field(default_factory=dict)
+    instances: int = 0
     log_file: Path | None = None
     tls: MutualTls | None = None
     max_connection_age_s: int = 0
@@ -90,10 +91,15 @@ class EmbeddedTriton:
                 undo.enter_context(self.health)
             run_dir = Path(tempfile.mkdtemp(prefix="triscribe-"))
             undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
-            sizing = size_machine(device=self._options.device, threads=self._options.threads)
+            models = [self._served(name) for name in self._options.models]
+            sizing = size_machine(
+                device=self._options.device,
+                threads=self._options.threads,
+                instances=self._options.instances,
+                weights_bytes=sum(file.stat().st_size for model in models for file in model.path.glob("*.bin")),
+            )
             sizing = replace(sizing, **self._options.sizing)  # type: ignore[arg-type]
             runtime = find_runtime(self._store).with_environment(sizing.environment)
-            models = [self._served(name) for name in self._options.models]
             undo.enter_context(self.ports)
             repository = run_dir / "models"
             assemble(repository, models, sizing, self._store, compute_type=self._options.compute_type)

@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from triscribe.errors import ServingError
 
 _DEV = Path("/dev")
+
+MAX_CPU_INSTANCES = 4
+"""More instances of fewer threads give more throughput, fewer of more threads answer one request sooner."""
+
+_MEMORY_SHARE = 0.5
+"""Share of the free memory that the weights of all instances may take."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,8 @@ class Sizing:
         group_size: chunks in one whisper execution.
         bulk_group_s: audio seconds in one bulk execution, what an interactive request waits for at most.
         depth: whisper executions in flight.
+        instances: whisper processes for each checkpoint on a CPU, or for each GPU.
+        align_instances: aligner processes.
         max_waiting_s: audio seconds that may queue before requests are refused.
         cpu_fallback: whether the CPU may serve where a GPU turns out not to work.
         environment: variables that Triton needs, so that it sees only the chosen GPUs.
@@ -34,9 +44,20 @@ class Sizing:
     group_size: int
     bulk_group_s: float
     depth: int
+    instances: int = 1
+    align_instances: int = 1
     max_waiting_s: float = 7200.0
     cpu_fallback: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def limits(self) -> dict[str, float]:
+        """What the queue of `transcribe` is told."""
+        return {
+            "max_waiting_s": self.max_waiting_s,
+            "group_size": self.group_size,
+            "bulk_group_s": self.bulk_group_s,
+            "depth": self.depth,
+        }
 
 
 def visible_gpus() -> tuple[int, ...]:
@@ -53,13 +74,15 @@ def _names() -> list[str]:
     return [str(index) for index in range(len([node for node in _DEV.glob("nvidia*") if node.name[6:].isdigit()]))]
 
 
-def size_machine(*, device: str = "auto", threads: int = 0) -> Sizing:
+def size_machine(*, device: str = "auto", threads: int = 0, instances: int = 0, weights_bytes: int = 0) -> Sizing:
     """Derive the sizes.
 
     Args:
         device: "auto" takes every visible GPU, or the CPU where there is none or none works; "cuda" and "cuda:N" (one
             of the visible GPUs; Triton is kept from touching the others) insist; "cpu".
-        threads: of a whisper execution; 0 takes every core.
+        threads: of one execution on a CPU; 0 shares the cores out.
+        instances: whisper processes for each checkpoint on a CPU; 0 derives them.
+        weights_bytes: size of all served checkpoints, which every instance loads.
 
     Raises:
         ServingError: there is no such device.
@@ -90,4 +113,13 @@ def size_machine(*, device: str = "auto", threads: int = 0) -> Sizing:
             cpu_fallback=kind == "auto",
             environment=environment,
         )
-    return Sizing((), threads or cores, min(cores, 2), 8, 80.0, 1)
+    # Whisper's decoder is a long row of small products: a second thread for each makes them no faster, a second
+    # execution beside it nearly doubles the throughput (docs/benchmarks.md).
+    wanted = instances or (max(1, cores // threads) if threads else min(cores, MAX_CPU_INSTANCES))
+    if not instances and weights_bytes:
+        room = int(_MEMORY_SHARE * psutil.virtual_memory().available / weights_bytes)
+        wanted = max(1, min(wanted, room))
+    # Groups of 8 were no faster than groups of 4, whose activations fit the caches better, and hold others up longer.
+    # An alignment on one thread is some seven times as fast as whisper on one, so few instances keep up.
+    aligners = max(1, cores // MAX_CPU_INSTANCES)
+    return Sizing((), threads or max(1, cores // wanted), 1, 4, 60.0, wanted, wanted, aligners)

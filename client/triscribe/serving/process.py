@@ -100,7 +100,8 @@ class ServerProcess:
             # PR_SET_PDEATHSIG follows the thread that started the process: see the class docstring.
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", str(_LAUNCHER), str(os.getpid()), *command.arguments()],
-                env={**os.environ, **command.runtime.environment},
+                # The stubs run side by side: threads of NumPy's products would only wait for each other.
+                env={"OPENBLAS_NUM_THREADS": "1", **os.environ, **command.runtime.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

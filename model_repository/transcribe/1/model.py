@@ -9,7 +9,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triscribe_tensors import read, read_result, write, write_result
+from triscribe_tensors import read, read_results, write, write_result
 from triscribe_transcribe.errors import PipelineError
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.service import Request, Service, Settings
@@ -64,8 +64,8 @@ def _decode(request: Any, sender: Any) -> Request:
     return Request(samples, field, text, sender.is_cancelled)
 
 
-async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """The one place that makes BLS calls and opens what came back."""
+async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """The one place that makes BLS calls: the envelopes that came back, one a row."""
     request = pb_utils.InferenceRequest(
         model_name=model,
         requested_output_names=["RESULT"],
@@ -74,8 +74,4 @@ async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
     response = await request.async_exec()
     if response.has_error():
         raise PipelineError("UNAVAILABLE", f"{model}: {response.error().message()}")
-    envelope = read_result(response)
-    if "error" in envelope:
-        raise PipelineError(**envelope["error"])
-    ok: dict[str, Any] = envelope["ok"]
-    return ok
+    return read_results(response)

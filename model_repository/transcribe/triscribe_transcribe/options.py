@@ -28,6 +28,8 @@ class Options(BaseModel):
     word_timestamps: bool = True
     detect_only: bool = False
     priority: Literal["interactive", "bulk"] = "interactive"
+    max_wait_s: float | None = Field(default=None, gt=0)
+    """Seconds that each turn may wait in the queue before DEADLINE_EXCEEDED; null takes the server's limit."""
 
     beam_size: int = Field(default=5, ge=1, le=16)
     patience: float = Field(default=1.0, gt=0, le=4)

@@ -18,7 +18,7 @@ from .options import Options
 from .pauses import out_of_pauses, quiet_stretches
 from .quality import Candidate, Verdict, best, judge
 from .result import Result, Segment, Warning_, Word, shift
-from .units import Piece, whole_characters, written_words
+from .units import Piece, written_words
 from .words import attention_words, cut_segments, ordered
 
 Samples = NDArray[np.float32]
@@ -46,7 +46,7 @@ class Context:
     """The encoder lengths in use. The choice is measured in docs/benchmarks.md."""
 
     buckets_s: tuple[float, ...] = (10.0, 15.0, 20.0, 25.0, 30.0)
-    margin_s: float = 1.0
+    margin_s: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,7 @@ class Pipeline:
             "language": language,
             "task": job.options.task,
             "temperature": job.options.temperature[0],
-            "timestamps": not job.options.word_timestamps,
-            "attention": self._wants_attention(job, language),
+            "attention": not self._is_aligned(job, language),
             "content_frames": min(frames, max(2, round(job.duration_s * FRAMES_PER_SECOND))),
             "beam_size": job.options.beam_size,
             "patience": job.options.patience,
@@ -170,12 +169,11 @@ class Pipeline:
     def _frames(self, job: Job) -> int:
         return bucket_frames(len(job.samples), self._context.buckets_s, self._context.margin_s)
 
-    def _wants_attention(self, job: Job, language: str | None) -> bool:
-        return job.options.word_timestamps and not self._is_aligned(job, language)
-
     def _is_aligned(self, job: Job, language: str | None) -> bool:
-        # A translation is not what was said, so there is nothing to align it to.
-        return job.options.task == "transcribe" and language in self._aligner_languages
+        # A translation is not what was said, so there is nothing to align it to. Segments alone need no better times
+        # than those of cross-attention; Whisper's own timestamp tokens would cost accuracy (docs/benchmarks.md).
+        wanted = job.options.word_timestamps and job.options.task == "transcribe"
+        return wanted and language in self._aligner_languages
 
     async def _split(self, job: Job, answer: dict[str, Any]) -> Result:
         """The token limit was reached: transcribe both halves, cut where it is quietest."""
@@ -210,18 +208,15 @@ class Pipeline:
             )
 
         tokenizer = job.checkpoint.text_tokenizer(answer["language"])
-        if not job.options.word_timestamps:
-            spans = timestamped_spans(candidate.tokens, tokenizer.timestamp_begin, job.duration_s)
-            return tuple(
-                segment(start, end, text)
-                for start, end, tokens in spans
-                if (text := whole_characters(tokens, tokenizer)[0].strip())
-            ), ()
         pieces = written_words([token for token in candidate.tokens if token < tokenizer.eot], tokenizer)
         words, warnings = await self._times(job, pieces, candidate, answer)
+        with_words = job.options.word_timestamps
         return tuple(
             segment(
-                words[part.start].start, words[part.stop - 1].end, "".join(p.text for p in pieces[part]), words[part]
+                words[part.start].start,
+                words[part.stop - 1].end,
+                "".join(p.text for p in pieces[part]),
+                words[part] if with_words else (),
             )
             for part in cut_segments(words)
         ), warnings
@@ -262,23 +257,3 @@ def quietest(samples: Samples) -> int:
     middle = samples[first:last]
     frames = middle[: len(middle) // hop * hop].reshape(-1, hop)
     return first + int(np.argmin((frames**2).mean(axis=1))) * hop + hop // 2
-
-
-def timestamped_spans(
-    tokens: Sequence[int], timestamp_begin: int, duration_s: float
-) -> list[tuple[float, float, tuple[int, ...]]]:
-    """(start, end, text tokens) between Whisper's timestamp tokens, each 20 ms."""
-    spans: list[tuple[float, float, tuple[int, ...]]] = []
-    start, text = 0.0, []
-    for token in tokens:
-        if token < timestamp_begin:
-            text.append(token)
-            continue
-        time = min(duration_s, (token - timestamp_begin) * 0.02)
-        if text:
-            spans.append((start, max(start, time), tuple(text)))
-            text = []
-        start = time
-    if text:
-        spans.append((start, max(start, duration_s), tuple(text)))
-    return spans

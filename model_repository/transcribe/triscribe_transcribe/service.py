@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from .scheduler import Limits, Scheduler
 
 logger = logging.getLogger(__name__)
 
-BlsCall = Callable[[str, dict[str, NDArray[Any]]], Awaitable[dict[str, Any]]]
-"""Calls a Triton model by name with the input tensors and returns the `ok` of its envelope."""
+BlsCall = Callable[[str, dict[str, NDArray[Any]]], Awaitable[list[dict[str, Any]]]]
+"""Calls a Triton model by name with the input tensors and returns the envelopes of its RESULT, one a row."""
 
 
 class Settings(BaseModel):
@@ -67,7 +68,10 @@ class Service:
             name: Checkpoint.read(name, Path(facts["path"]), tasks=facts["tasks"], languages=facts["languages"])
             for name, facts in models.items()
         }
-        self._schedulers = {name: Scheduler(settings.limits, lambda: on_queue(self.waiting_s)) for name in models}
+        self._schedulers = {
+            name: Scheduler(settings.limits, partial(self._decode, name), lambda: on_queue(self.waiting_s))
+            for name in models
+        }
         self._aligner_languages = aligner_languages
         self._settings = settings
         self._call = call
@@ -115,20 +119,30 @@ class Service:
             )
         return checkpoint
 
+    async def _decode(
+        self, name: str, jobs: Sequence[tuple[NDArray[np.float32], str]]
+    ) -> list[dict[str, Any] | PipelineError]:
+        """One execution of a whisper model over (features, options) of equal context: the `ok` or error of each."""
+        options = [text.encode() for _, text in jobs]
+        length = max(map(len, options))
+        tensors: dict[str, NDArray[Any]] = {
+            "FEATURES": np.stack([features for features, _ in jobs]),  # (batch, n_mels, frames)
+            # Rows of one tensor are equally long; JSON ignores spaces at its end.
+            "OPTIONS": np.stack([_text(text.ljust(length)) for text in options]),
+        }
+        return [_result(envelope) for envelope in await self._call(f"whisper-{name}", tensors)]
+
     def _pipeline(self, job: Job, is_cancelled: Callable[[], bool]) -> Pipeline:
         name = job.checkpoint.name
 
         async def whisper(features: NDArray[np.float32], options: dict[str, Any]) -> dict[str, Any]:
-            tensors: dict[str, NDArray[Any]] = {
-                "FEATURES": features.reshape(1, *features.shape),
-                "OPTIONS": _text(json.dumps(options)).reshape(1, -1),
-            }
             answer: dict[str, Any] = await self._schedulers[name].run(
-                lambda: self._call(f"whisper-{name}", tensors),
+                (features, json.dumps(options)),
                 lane=job.options.priority,
                 group=(features.shape[1], len(options["prompt"]), options["beam_size"], options["temperature"]),
                 cost_s=features.shape[1] / FRAMES_PER_SECOND,
                 is_cancelled=is_cancelled,
+                max_wait_s=job.options.max_wait_s,
             )
             return answer
 
@@ -137,11 +151,11 @@ class Service:
                 raise PipelineError("CANCELLED", "the caller went away")
             tensors: dict[str, NDArray[Any]] = {
                 "AUDIO": samples,
-                "WORDS": _text(json.dumps(list(words))),
-                "LANGUAGE": _text(language),
+                "WORDS": _text(json.dumps(list(words)).encode()),
+                "LANGUAGE": _text(language.encode()),
             }
-            answer = await self._call("align", tensors)
-            times: list[dict[str, Any]] = answer["words"]
+            (envelope,) = await self._call("align", tensors)
+            times: list[dict[str, Any]] = _opened(envelope)["words"]
             return times
 
         return Pipeline(
@@ -159,8 +173,22 @@ def _knows(language: str) -> str:
     return "large-v3" if language == "yue" else "base"
 
 
-def _text(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(bytearray(text.encode()), np.uint8)
+def _text(text: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(bytearray(text), np.uint8)
+
+
+def _result(envelope: dict[str, Any]) -> dict[str, Any] | PipelineError:
+    if "error" in envelope:
+        return PipelineError(**envelope["error"])
+    ok: dict[str, Any] = envelope["ok"]
+    return ok
+
+
+def _opened(envelope: dict[str, Any]) -> dict[str, Any]:
+    result = _result(envelope)
+    if isinstance(result, PipelineError):
+        raise result
+    return result
 
 
 def _document(job: Job, result: Result) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
 
 from triscribe_metrics import info
-from triscribe_tensors import read, write_result
+from triscribe_tensors import read, write_results
 from triscribe_whisper.checkpoint import Checkpoint
 from triscribe_whisper.device import load_best
 from triscribe_whisper.engine import Answer, Call, Engine
@@ -49,20 +51,17 @@ class TritonPythonModel:
         self._engine.warm_up()
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer a batch; a request that fails does not touch the others."""
-        results: list[Answer | WhisperError | None] = [_cancelled(request) for request in requests]
-        calls: list[Call] = []
-        waiting: list[int] = []
-        for index, request in enumerate(requests):
-            if results[index] is None:
-                try:
-                    calls.append(_decode(request))
-                    waiting.append(index)
-                except WhisperError as error:
-                    results[index] = error
-        for index, result in zip(waiting, self._run(calls), strict=True):
-            results[index] = result
-        return [_encode(result) for result in results]
+        """Answer requests of one or more rows; a row that fails does not touch the others."""
+        return [write_results([_envelope(result) for result in self._answer(request)]) for request in requests]
+
+    def _answer(self, request: Any) -> list[Answer | WhisperError]:
+        features, options = read(request, "FEATURES"), read(request, "OPTIONS")
+        assert features is not None and options is not None  # noqa: S101, PT018 - config.pbtxt requires both
+        if request.is_cancelled():
+            return [WhisperError("CANCELLED", "the caller went away")] * len(features)
+        rows = [_decode(row, text.tobytes()) for row, text in zip(features, options, strict=True)]
+        answers = iter(self._run([row for row in rows if isinstance(row, Call)]))
+        return [next(answers) if isinstance(row, Call) else row for row in rows]
 
     def _run(self, calls: list[Call]) -> list[Answer | WhisperError]:
         try:
@@ -72,20 +71,14 @@ class TritonPythonModel:
             return [WhisperError("INTERNAL", "decoding failed; the server's log has the reason")] * len(calls)
 
 
-def _cancelled(request: Any) -> WhisperError | None:
-    return WhisperError("CANCELLED", "the caller went away") if request.is_cancelled() else None
+def _decode(features: NDArray[np.float32], options: bytes) -> Call | WhisperError:
+    try:
+        return Call(features, WhisperOptions.parse(options))
+    except WhisperError as error:
+        return error
 
 
-def _decode(request: Any) -> Call:
-    features, options = read(request, "FEATURES"), read(request, "OPTIONS")
-    assert features is not None and options is not None  # noqa: S101, PT018 - config.pbtxt requires both
-    return Call(features[0], WhisperOptions.parse(options.tobytes()))
-
-
-def _encode(result: Answer | WhisperError | None) -> Any:
+def _envelope(result: Answer | WhisperError) -> dict[str, Any]:
     if isinstance(result, Answer):
-        envelope: dict[str, Any] = {"ok": asdict(result)}
-    else:
-        error = result or WhisperError("INTERNAL", "no answer")
-        envelope = {"error": {"code": error.code, "field": error.field, "message": str(error), "retry_after_s": None}}
-    return write_result(envelope, batched=True)
+        return {"ok": asdict(result)}
+    return {"error": {"code": result.code, "field": result.field, "message": str(result), "retry_after_s": None}}

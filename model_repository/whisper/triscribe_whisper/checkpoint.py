@@ -64,6 +64,6 @@ class Checkpoint:
         return list(get_suppressed_tokens(tokenizer, list(tokens)) or [])
 
 
-def start_sequence(tokenizer: Tokenizer, *, timestamps: bool) -> list[int]:
-    """The tokens that start a transcript: language, task and whether timestamps are wanted."""
-    return [*tokenizer.sot_sequence, *([] if timestamps else [tokenizer.no_timestamps])]
+def start_sequence(tokenizer: Tokenizer) -> list[int]:
+    """The tokens that start a transcript: language, task, and that no timestamps are wanted (they cost accuracy)."""
+    return [*tokenizer.sot_sequence, tokenizer.no_timestamps]

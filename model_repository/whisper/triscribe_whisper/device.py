@@ -43,14 +43,20 @@ class Loaded:
 
 
 def load(
-    path: str, *, device: str = "auto", compute_type: str = "auto", threads: int = 0
+    path: str, *, device: str = "auto", compute_type: str = "auto", threads: int = 0, workers: int = 1
 ) -> ctranslate2.models.Whisper:
     """The model of `load_best`, on the device that was asked for."""
-    return load_best(path, device=device, compute_type=compute_type, threads=threads).model
+    return load_best(path, device=device, compute_type=compute_type, threads=threads, workers=workers).model
 
 
 def load_best(
-    path: str, *, device: str = "auto", compute_type: str = "auto", threads: int = 0, cpu_fallback: bool = False
+    path: str,
+    *,
+    device: str = "auto",
+    compute_type: str = "auto",
+    threads: int = 0,
+    workers: int = 1,
+    cpu_fallback: bool = False,
 ) -> Loaded:
     """Load the weights, probing each number format with a real encode until one works.
 
@@ -59,6 +65,7 @@ def load_best(
         device: "cpu", "cuda", "cuda:<index>" or "auto" (the GPU when there is one).
         compute_type: a CTranslate2 compute type, or "auto" for the device's usual ones in turn.
         threads: OpenMP threads of a CPU call; 0 takes every core this process may use.
+        workers: CPU calls that may run side by side, from threads of the caller.
         cpu_fallback: whether the CPU may serve where the GPU does not work.
 
     Raises:
@@ -71,7 +78,7 @@ def load_best(
     for place in (device, "cpu") if cpu_fallback and device != "cpu" else (device,):
         for candidate in dict.fromkeys((wanted, *COMPUTE_TYPES[place.partition(":")[0]])):
             try:
-                model = try_one(path, device=place, compute_type=candidate, threads=threads)
+                model = try_one(path, device=place, compute_type=candidate, threads=threads, workers=workers)
             except (RuntimeError, ValueError) as error:
                 logger.warning("%s does not work on %s, trying the next: %s", candidate, place, error)
                 failure = error
@@ -82,7 +89,9 @@ def load_best(
     raise RuntimeError(f"no compute type works for {path} on {device}: {failure}")
 
 
-def try_one(path: str, *, device: str, compute_type: str, threads: int = 0) -> ctranslate2.models.Whisper:
+def try_one(
+    path: str, *, device: str, compute_type: str, threads: int = 0, workers: int = 1
+) -> ctranslate2.models.Whisper:
     """Load in one number format and encode ten seconds of nothing.
 
     Raises:
@@ -96,6 +105,7 @@ def try_one(path: str, *, device: str, compute_type: str, threads: int = 0) -> c
         device_index=int(index or 0),
         compute_type=compute_type,
         intra_threads=threads or len(os.sched_getaffinity(0)),
+        inter_threads=workers,
     )
     model.encode(ctranslate2.StorageView.from_array(np.zeros((1, model.n_mels, _PROBE_FRAMES), np.float32)))
     return model

@@ -143,7 +143,7 @@ class Engine:
         prompts = [
             [
                 *([tokenizer.sot_prev, *call.options.prompt] if call.options.prompt else []),
-                *start_sequence(tokenizer, timestamps=options.timestamps),
+                *start_sequence(tokenizer),
             ]
             for call, tokenizer in zip(calls, tokenizers, strict=True)
         ]

@@ -23,8 +23,6 @@ class WhisperOptions(BaseModel):
     """Language code; None detects it from the same encoder pass."""
     task: Literal["transcribe", "translate"] = "transcribe"
     detect_only: bool = False
-    timestamps: bool = False
-    """Decode with Whisper's timestamp tokens."""
     attention: bool = False
     """Also time every token by cross-attention."""
     text_tokens: tuple[int, ...] | None = Field(default=None, max_length=224)

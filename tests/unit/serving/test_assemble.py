@@ -12,7 +12,7 @@ from triscribe.serving.assemble import ServedModel, assemble
 from triscribe.serving.machine import Sizing
 
 ON_GPU = Sizing(gpus=(0, 1), threads=4, align_threads=2, group_size=16, bulk_group_s=480.0, depth=4)
-ON_CPU = Sizing(gpus=(), threads=3, align_threads=2, group_size=8, bulk_group_s=80.0, depth=1)
+ON_CPU = Sizing(gpus=(), threads=3, align_threads=2, group_size=8, bulk_group_s=80.0, depth=3, instances=3)
 
 
 @pytest.fixture(scope="module", params=[ON_CPU, ON_GPU], ids=["cpu", "gpu"])
@@ -40,6 +40,7 @@ def test_one_whisper_model_for_each_checkpoint(assembled, base_folder):
     assert whisper.parameters["model_path"].string_value == str(base_folder)
     assert whisper.parameters["compute_type"].string_value == "int8"
     assert whisper.parameters["threads"].string_value == str(sizing.threads)
+    assert whisper.instance_group[0].count == sizing.instances
     assert list(whisper.instance_group[0].gpus) == list(sizing.gpus)
 
 

@@ -163,3 +163,31 @@ def test_only_auto_may_fall_back_to_the_cpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert machine.size_machine(device="auto").cpu_fallback
     assert not machine.size_machine(device="cuda").cpu_fallback
+
+
+@pytest.mark.parametrize(
+    ("cores", "chosen", "expected"),
+    [
+        (1, {}, (1, 1)),
+        (2, {}, (2, 1)),
+        (16, {}, (4, 4)),
+        (2, {"threads": 2}, (1, 2)),
+        (16, {"threads": 2}, (8, 2)),
+        (16, {"instances": 2}, (2, 8)),
+        (16, {"instances": 3, "threads": 1}, (3, 1)),
+    ],
+)
+def test_the_cores_are_shared_out_between_the_instances(monkeypatch, cores, chosen, expected):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
+    sizing = machine.size_machine(device="cpu", **chosen)
+    assert (sizing.instances, sizing.threads) == expected
+    assert sizing.depth == sizing.instances
+
+
+def test_instances_leave_memory_for_others(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10e9))
+    assert machine.size_machine(device="cpu", weights_bytes=100_000_000).instances == 4
+    assert machine.size_machine(device="cpu", weights_bytes=1_600_000_000).instances == 3
+    assert machine.size_machine(device="cpu", weights_bytes=30_000_000_000).instances == 1
+    assert machine.size_machine(device="cpu", weights_bytes=30_000_000_000, instances=2).instances == 2

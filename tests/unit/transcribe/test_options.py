@@ -14,6 +14,7 @@ BAD = {
     "word_timestamps": "perhaps",
     "detect_only": 2,
     "priority": "urgent",
+    "max_wait_s": 0,
     "beam_size": 17,
     "patience": 0,
     "temperature": [0.0, 2.5],

@@ -5,11 +5,11 @@ import pytest
 from tests.support import SAMPLE_RATE
 
 from triscribe_transcribe.errors import PipelineError
-from triscribe_transcribe.pipeline import MIN_SPLIT_S, quietest, timestamped_spans
+from triscribe_transcribe.pipeline import MIN_SPLIT_S, quietest
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.words import ATTENTION_BIAS_S
 
-from .support import noise
+from .support import Bench, FakeWhisper, noise
 
 FULL = 3000
 
@@ -29,7 +29,7 @@ async def test_a_good_answer_is_asked_for_once(bench):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "frames"), [(0.5, 1000), (9.0, 1000), (9.1, 1500), (14.5, 2000), (24.5, 3000), (30, 3000)]
+    ("seconds", "frames"), [(0.5, 1000), (9.5, 1000), (9.6, 1500), (14.5, 1500), (24.6, 3000), (30, 3000)]
 )
 async def test_the_context_follows_the_length(bench, seconds, frames):
     await bench.run(noise(seconds))
@@ -180,22 +180,16 @@ class TestAlignment:
             await bench.run(noise(4), language="en")
 
 
-async def test_without_words_the_segments_are_whispers(bench):
-    begin = bench.whisper.checkpoint.text_tokenizer("en").timestamp_begin
-    encode = bench.whisper.checkpoint.text_tokenizer("en").encode
-    tokens = [begin + 10, *encode(" One."), begin + 60, begin + 70, *encode(" Two."), begin + 5000]
-    bench.whisper.script = lambda options, frames: {"tokens": tokens}
-    result = await bench.run(noise(4), word_timestamps=False)
-    assert [(s.start, s.end, s.text, s.words) for s in result.segments] == [
-        (pytest.approx(0.2), pytest.approx(1.2), "One.", ()),
-        (pytest.approx(1.4), 4.0, "Two.", ()),
-    ]
-    assert bench.whisper.calls[0][1]["timestamps"] is True
+async def test_without_words_the_segments_are_timed_by_attention_and_no_aligner_is_asked(checkpoint):
+    async def align(samples, words, language):
+        raise AssertionError("nobody wants word times")
 
-
-def test_text_after_the_last_timestamp_lasts_to_the_end():
-    assert timestamped_spans([5, 6], 100, 3.0) == [(0.0, 3.0, (5, 6))]
-    assert timestamped_spans([100, 5, 150, 160], 100, 3.0) == [(0.0, 1.0, (5,))]
+    bench = Bench(FakeWhisper(checkpoint, " One here. Two there."), frozenset(["en"]), align)
+    with_words = await Bench(bench.whisper).run(noise(4), language="en")
+    result = await bench.run(noise(4), language="en", word_timestamps=False)
+    assert [(s.text, s.words) for s in result.segments] == [("One here.", ()), ("Two there.", ())]
+    assert [(s.start, s.end) for s in result.segments] == [(s.start, s.end) for s in with_words.segments]
+    assert all(options["attention"] for _, options in bench.whisper.calls)
 
 
 @pytest.mark.parametrize("word_timestamps", [True, False])

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -7,41 +8,51 @@ from triscribe_transcribe.scheduler import Limits, Scheduler
 
 
 class Executor:
-    """Records what starts, in executions, and lets the test say when a call ends."""
+    """Records what starts, in executions, and lets the test say when one ends: with the gate of its first call."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.seen_waiting_s: list[float] = []
-        self.scheduler = Scheduler(limits or Limits(), self._note)
-        self.started: list[str] = []
-        self.running = 0
-        self.most_running = 0
-        self._gates: dict[str, asyncio.Future[str]] = {}
+        self.scheduler = Scheduler(limits or Limits(), self._execute, self._note)
+        self.executions: list[list[str]] = []
+        self._gates: dict[str, asyncio.Future[object]] = {}
         self.cancelled: set[str] = set()
 
     def _note(self) -> None:
         self.seen_waiting_s.append(self.scheduler.waiting_s)
 
-    def submit(self, name: str, *, lane="interactive", group="g", cost_s=10.0) -> asyncio.Task[str]:
+    @property
+    def started(self) -> list[str]:
+        return [name for names in self.executions for name in names]
+
+    def submit(
+        self, name: str, *, lane="interactive", group="g", cost_s=10.0, max_wait_s: float | None = None
+    ) -> asyncio.Task[str]:
         self._gates[name] = asyncio.get_running_loop().create_future()
         return asyncio.create_task(
             self.scheduler.run(
-                lambda: self._call(name),
+                name,
                 lane=lane,
                 group=group,
                 cost_s=cost_s,
                 is_cancelled=lambda: name in self.cancelled,
+                max_wait_s=max_wait_s,
             )
         )
 
-    async def _call(self, name: str) -> str:
-        self.started.append(name)
-        return await self._gates[name]
+    async def _execute(self, names: Sequence[str]) -> list[object]:
+        self.executions.append(list(names))
+        return [await self._gates[name] for name in names]
 
     def finish(self, *names: str) -> None:
         for name in names:
             self._gates[name].set_result(f"answer to {name}")
 
     def fail(self, name: str, error: Exception) -> None:
+        """The execution goes on, with an error in this call's place."""
+        self._gates[name].set_result(error)
+
+    def break_down(self, name: str, error: Exception) -> None:
+        """The whole execution fails."""
         self._gates[name].set_exception(error)
 
 
@@ -181,6 +192,72 @@ async def test_a_failing_call_does_not_touch_its_group():
     await settle()
     executor.finish("d")
     assert await after == "answer to d"
+
+
+async def test_an_execution_that_breaks_down_fails_all_of_its_calls_and_no_other():
+    executor = Executor()
+    tasks = [executor.submit(name) for name in "ab"]
+    other = executor.submit("c", group="other")
+    await settle()
+    executor.break_down("a", PipelineError("UNAVAILABLE", "gone"))
+    executor.finish("c")
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(answer, PipelineError) for answer in answers)
+    assert await other == "answer to c"
+
+
+async def test_what_waits_is_shared_out_between_idle_instances():
+    executor = Executor(Limits(depth=2))
+    tasks = [executor.submit(name) for name in "abcde"]
+    await settle()
+    assert executor.executions == [["a", "b", "c"], ["d", "e"]]
+    executor.finish(*"abcde")
+    await asyncio.gather(*tasks)
+
+
+async def test_another_group_that_waits_gets_the_idle_instance():
+    executor = Executor(Limits(depth=2))
+    tasks = [executor.submit(name, group=group) for name, group in zip("abcd", "xyxx", strict=True)]
+    await settle()
+    assert executor.executions == [["a", "c", "d"], ["b"]]
+    executor.finish(*"abcd")
+    await asyncio.gather(*tasks)
+
+
+async def test_in_bulk_the_fullest_group_goes_first_until_the_oldest_has_waited_long_enough():
+    for fair_wait_s, first in ((60.0, ["b", "c"]), (0.0, ["a"])):
+        executor = Executor(Limits(fair_wait_s=fair_wait_s))
+        running = executor.submit("running", group="other", lane="bulk")
+        await settle()
+        tasks = [executor.submit(name, group=group, lane="bulk") for name, group in zip("abc", "xyy", strict=True)]
+        await settle()
+        executor.finish("running")
+        await settle()
+        assert executor.executions[1] == first
+        executor.finish(*"abc")
+        await asyncio.gather(running, *tasks)
+
+
+@pytest.mark.parametrize(("own_s", "limit_s"), [(0.01, 3600.0), (None, 0.01), (3600.0, 0.01)])
+async def test_a_call_whose_turn_does_not_come_in_time_is_told_so_and_never_starts(own_s, limit_s):
+    executor = Executor(Limits(max_wait_s=limit_s))
+    running = executor.submit("running", group="other")
+    await settle()
+    with pytest.raises(PipelineError) as caught:
+        await executor.submit("late", max_wait_s=own_s)
+    assert caught.value.code == "DEADLINE_EXCEEDED"
+    assert executor.scheduler.waiting_s == 0
+    executor.finish("running")
+    assert await running == "answer to running"
+    assert executor.started == ["running"]
+
+
+async def test_a_call_that_is_running_does_not_time_out():
+    executor = Executor()
+    running = executor.submit("running", max_wait_s=0.01)
+    await asyncio.sleep(0.05)
+    executor.finish("running")
+    assert await running == "answer to running"
 
 
 async def test_a_caller_that_is_gone_does_not_stop_the_queue():

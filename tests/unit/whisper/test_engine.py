@@ -66,7 +66,6 @@ def test_equal_buckets_and_options_share_an_execution(checkpoint):
         {"language": None},
         {"beam_size": 1},
         {"temperature": 0.4},
-        {"timestamps": True},
         {"task": "translate"},
         {"suppress_tokens": ()},
     ],

@@ -20,8 +20,7 @@ def features():
 def test_cantonese_has_its_token_and_moves_the_tasks(large, features):
     tokenizer = large._checkpoint.text_tokenizer("yue", "transcribe")
     assert len(large._checkpoint.languages) == 100
-    assert start_sequence(tokenizer, timestamps=False) == [50258, YUE, 50360, 50364]
-    assert start_sequence(tokenizer, timestamps=True) == [50258, YUE, 50360]
+    assert start_sequence(tokenizer) == [50258, YUE, 50360, 50364]
     (answer,) = large.run([Call(features[0], WhisperOptions(language="yue", attention=True))])
     assert isinstance(answer, Answer)
     assert answer.language == "yue"
