@@ -179,4 +179,4 @@ def _touch(left: str, right: str, languages: set[str]) -> bool:
 def _is_unspaced(character: str) -> bool:
     # Thai to Myanmar, Khmer, CJK ideographs, kana and full-width punctuation.
     ranges = ("\u0e00\u109f", "\u1780\u17ff", "\u2e80\u9fff", "\uf900\ufaff", "\uff00\uffef", "\U00020000\U0003ffff")
-    return any(first <= character <= last for first, last in ranges)
+    return any(ends[0] <= character <= ends[1] for ends in ranges)

@@ -65,7 +65,7 @@ if DATA.is_dir():
         options = TranscribeOptions(language="multi", languages=allowed)
         transcript = Transcriber(server.url, options).transcribe(path)
         jsonschema.validate(json.loads(WRITERS["json"].render(transcript)), SCHEMA)
-        found = {}
+        found: dict[int, set[str]] = {}
         for segment in transcript.segments:
             middle = (segment.start + segment.end) / 2
             truth = next(n for n, (start, end, _) in enumerate(stretches) if start - 0.4 < middle < end + 0.4)

@@ -29,4 +29,5 @@ def test_warnings_of_the_file_come_once():
     cut, unsure = Notice("truncated_audio", "cut"), Notice("low_confidence", "unsure", 0, 1)
     merged = merge([transcript(warnings=(cut,)), transcript(warnings=(cut, unsure))])
     assert [notice.message for notice in merged.warnings] == ["cut", "channel 2: unsure"]
-    assert merged.segments == merged.speakers == ()
+    assert not merged.segments
+    assert not merged.speakers

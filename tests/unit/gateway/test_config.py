@@ -1,3 +1,5 @@
+from typing import cast
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
@@ -139,12 +141,16 @@ SPLIT = pb.RecognitionFeatures(multi_channel_mode=pb.MULTI_CHANNEL_MODE_SPLIT)
         ({"language_codes": ["zh"]}, FailedPreconditionError, "config.language_code"),
         ({"chinese_script": 9}, InvalidArgumentError, "config.chinese_script"),
         (
-            {"features": pb.RecognitionFeatures(multi_channel_mode=9)},
+            {"features": pb.RecognitionFeatures(multi_channel_mode=cast("pb.MultiChannelMode", 9))},
             InvalidArgumentError,
             "config.features.multi_channel_mode",
         ),
         (
-            {"features": pb.RecognitionFeatures(multi_channel_mode=2, diarization=pb.SpeakerDiarizationConfig())},
+            {
+                "features": pb.RecognitionFeatures(
+                    multi_channel_mode=pb.MULTI_CHANNEL_MODE_SPLIT, diarization=pb.SpeakerDiarizationConfig()
+                )
+            },
             InvalidArgumentError,
             "config.features.multi_channel_mode",
         ),
