@@ -1,4 +1,4 @@
-"""What of the Dockerfile can be held without building it; tests/containers builds it."""
+"""What of the Dockerfile can be held without building it; tests/images builds it."""
 
 import importlib.util
 import json
