@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +41,13 @@ class ChunkingOptions:
             reference words on joined recordings (docs/benchmarks.md).
         max_s: no chunk is longer; at most 30, Whisper's context.
         max_gap_s: spans with a longer silence between them are not joined.
+        packing: "pauses" parts spans first where the speaker paused longest; "full" fills each chunk before the next.
     """
 
     target_s: float = 16.0
     max_s: float = MAX_CHUNK_S
     max_gap_s: float = 2.0
+    packing: Literal["pauses", "full"] = "pauses"
 
     def __post_init__(self) -> None:
         if not 2 * _SHORTEST_REST_S < self.max_s <= MAX_CHUNK_S:
@@ -56,6 +59,15 @@ class ChunkingOptions:
 
 
 DEFAULT_OPTIONS = ChunkingOptions()
+
+LONG_CONTEXT = ChunkingOptions(target_s=29.0, packing="full")
+"""For languages of which Whisper heard less than English: what it is unsure of, it gets from the context. On the German
+and Spanish recordings the errors fell from 15.7 to 13.9 and from 13.1 to 10.1 % (docs/benchmarks.md)."""
+
+
+def options_for(language: str | None) -> ChunkingOptions:
+    """How a recording in this language is cut unless the caller says."""
+    return DEFAULT_OPTIONS if language in (None, "en") else LONG_CONTEXT
 
 
 def cut(samples: Samples, spans: Iterable[Span] | None, options: ChunkingOptions = DEFAULT_OPTIONS) -> list[Chunk]:
@@ -78,7 +90,7 @@ def cut(samples: Samples, spans: Iterable[Span] | None, options: ChunkingOptions
     ]
     return [
         Chunk(index, start / SAMPLE_RATE, samples[start:end])
-        for index, (start, end) in enumerate(_joined(pieces, options))
+        for index, (start, end) in enumerate(_PACKINGS[options.packing](pieces, options))
     ]
 
 
@@ -148,6 +160,25 @@ def _joined(pieces: list[Span], options: ChunkingOptions) -> list[Span]:
         cut_after = first + _best_break(starts[first : last + 1], ends[first : last + 1])
         waiting += [(cut_after + 1, last), (first, cut_after)]
     return joined
+
+
+def _filled(pieces: list[Span], options: ChunkingOptions) -> list[Span]:
+    """The pieces put together in order, each chunk as full as it can be."""
+    filled: list[Span] = []
+    for piece in pieces:
+        last = filled[-1] if filled else None
+        if (
+            last
+            and piece.end - last.start <= options.target_s * SAMPLE_RATE
+            and piece.start - last.end <= options.max_gap_s * SAMPLE_RATE
+        ):
+            filled[-1] = Span(last.start, piece.end)
+        else:
+            filled.append(piece)
+    return filled
+
+
+_PACKINGS = {"pauses": _joined, "full": _filled}
 
 
 def _best_break(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> int:

@@ -30,6 +30,7 @@ from triscribe.types import (
     Notice,
     Samples,
     Segment,
+    Span,
     Task,
     Transcript,
 )
@@ -60,7 +61,7 @@ class TranscribeOptions:
         hotwords: terms to expect, separated by commas.
         word_timestamps: whether words get times.
         voice_detection: None switches it off, and every second is transcribed.
-        chunking: how the file is cut.
+        chunking: how the file is cut; None leaves it to its language (`chunking.options_for`).
         timeout_s: seconds that one chunk may take, its time in the queue included.
         decoding: further options of docs/contracts.md (temperature, length_penalty, …).
     """
@@ -76,7 +77,7 @@ class TranscribeOptions:
     beam_size: int | None = None
     word_timestamps: bool = True
     voice_detection: VadOptions | None = field(default_factory=VadOptions)
-    chunking: ChunkingOptions = field(default_factory=ChunkingOptions)
+    chunking: ChunkingOptions | None = None
     timeout_s: float = 600.0
     decoding: Mapping[str, Any] = field(default_factory=dict)
 
@@ -119,7 +120,7 @@ class _Prepared:
 
     info: AudioInfo
     samples: Samples
-    chunks: Sequence[Chunk]
+    spans: Sequence[Span] | None
     notices: tuple[Notice, ...]
 
 
@@ -249,27 +250,31 @@ class Transcriber:
         spans = None
         if self._options.voice_detection is not None:
             spans = vad.speech_spans(decoded.samples, self._options.voice_detection)
-        options = multilingual.WINDOWS if self._multi else self._options.chunking
-        chunks = chunking.cut(decoded.samples, spans, options)
-        return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), decoded.samples, chunks, decoded.notices)
+        return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), decoded.samples, spans, decoded.notices)
+
+    def _cut(self, prepared: _Prepared, language: str | None) -> list[Chunk]:
+        """The chunks of a recording in one language, None where it is not known yet."""
+        options = self._options.chunking or chunking.options_for(language)
+        return chunking.cut(prepared.samples, prepared.spans, options)
 
     async def _languages(
         self, session: Session, prepared: _Prepared
     ) -> tuple[Sequence[Chunk], Sequence[Spoken | None]]:
         """What is to be sent, and in which language each; None leaves that to the server."""
-        chunks = prepared.chunks
+        if self._multi:
+            windows = chunking.cut(prepared.samples, prepared.spans, multilingual.WINDOWS)
+            detected = await self._detect(session, windows)
+            heard = multilingual.settle(detected, [window.duration for window in windows])
+            options = self._options.chunking or chunking.DEFAULT_OPTIONS
+            return await asyncio.to_thread(multilingual.chunks_by_language, prepared.samples, windows, heard, options)
+        chunks = await asyncio.to_thread(self._cut, prepared, self._language)
         if self._language:
             return chunks, [Spoken(self._language, 1.0)] * len(chunks)
-        if self._multi:
-            detected = await self._detect(session, chunks)
-            heard = multilingual.settle(detected, [chunk.duration for chunk in chunks])
-            return await asyncio.to_thread(
-                multilingual.chunks_by_language, prepared.samples, chunks, heard, self._options.chunking
-            )
         if len(chunks) > 1 or (chunks and self._options.languages):
             probed = chunks[:PROBED_CHUNKS]
             mean = multilingual.mix(await self._detect(session, probed), [chunk.duration for chunk in probed])
             best = max(mean, key=mean.__getitem__)
+            chunks = await asyncio.to_thread(self._cut, prepared, best)
             return chunks, [Spoken(best, mean[best])] * len(chunks)
         return chunks, [None] * len(chunks)
 

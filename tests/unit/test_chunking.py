@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triscribe.chunking import ChunkingOptions, cut, quietest
+from triscribe.chunking import LONG_CONTEXT, ChunkingOptions, cut, options_for, quietest
 from triscribe.errors import UsageError
 from triscribe.types import SAMPLE_RATE, Span
 
@@ -22,7 +22,9 @@ def files(draw):
         samples[start : start + SECOND // 2] = 0
     spans = [Span(min(a, b), max(a, b)) for a, b in draw(st.lists(st.tuples(points, points), max_size=6))]
     max_s = draw(st.floats(3, 30))
-    options = ChunkingOptions(draw(st.floats(0.5, max_s)), max_s, draw(st.floats(0, 5)))
+    options = ChunkingOptions(
+        draw(st.floats(0.5, max_s)), max_s, draw(st.floats(0, 5)), draw(st.sampled_from(["pauses", "full"]))
+    )
     return samples, draw(st.sampled_from([None, spans])), options
 
 
@@ -50,6 +52,18 @@ def test_spans_are_joined_over_short_pauses_up_to_the_target():
     spans = [Span(a * SECOND, b * SECOND) for a, b in [(1, 3), (4, 6), (7, 12), (20, 22), (23, 24)]]
     chunks = cut(samples, spans, ChunkingOptions(target_s=10, max_gap_s=2))
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(1, 6), (7, 12), (20, 24)]
+
+
+def test_full_chunks_take_what_comes_and_part_where_they_must():
+    samples = np.ones(60 * SECOND, dtype=np.float32)
+    spans = [Span(a * SECOND, b * SECOND) for a, b in [(1, 3), (4, 6), (7, 11), (12, 14), (20, 22)]]
+    chunks = cut(samples, spans, ChunkingOptions(target_s=10, max_gap_s=2, packing="full"))
+    assert [(chunk.start, chunk.end) for chunk in chunks] == [(1, 11), (12, 14), (20, 22)]
+
+
+def test_english_and_what_is_not_known_yet_are_cut_shorter_than_other_languages():
+    assert options_for("en") == options_for(None) == ChunkingOptions()
+    assert options_for("de") == options_for("zh") == LONG_CONTEXT
 
 
 def test_long_speech_is_cut_in_its_pause():

@@ -14,7 +14,8 @@ from triscribe import transcriber as module
 from triscribe.errors import AudioError, InternalError, UnavailableError, UsageError
 from triscribe.journal import Journal
 from triscribe.transcriber import PROBED_CHUNKS, Session, TranscribeOptions, Transcriber
-from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Segment, Word
+from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Segment, Span, Word
+from triscribe.vad import VadOptions
 
 
 def media(seconds):
@@ -112,6 +113,19 @@ def test_the_language_is_settled_once_by_length_over_the_first_chunks(server):
     expected = (0.1 * weights[0] + 0.8 * weights[1] + 0.9 * weights[2]) / sum(weights)
     assert transcript.language == "de"
     assert transcript.language_probability == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("given", "detected"), [("de", {}), (None, {"de": 0.9, "en": 0.1})])
+def test_other_languages_than_english_are_cut_longer(server, monkeypatch, given, detected):
+    pauses = [Span(second * SAMPLE_RATE, int((second + 0.5) * SAMPLE_RATE)) for second in range(60)]
+    monkeypatch.setattr(module.vad, "speech_spans", lambda samples, options: pauses)
+    server.detected = [detected]
+    lengths = {}
+    for language in (given, "en"):
+        server.requests = []
+        run(media(60), server, language=language, voice_detection=VadOptions())
+        lengths[language] = len(server.requests)
+    assert (lengths[given], lengths["en"]) == (3, 4)
 
 
 def test_one_chunk_needs_no_probe(server):
