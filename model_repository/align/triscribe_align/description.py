@@ -61,9 +61,13 @@ class G2P:
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How a spoken word becomes labels."""
+    """How a spoken word becomes labels.
+
+    `romanise`: the labels are Latin letters whatever the script (MMS): words are written in them first.
+    """
 
     tokenisation: Literal["characters", "phonemes"]
+    romanise: bool = False
     lexicon: str | None = None
     g2p: G2P | None = None
 

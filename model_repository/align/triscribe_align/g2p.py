@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -34,13 +35,19 @@ class CharacterSpeller:
     """For models whose labels are the letters themselves."""
 
     def __init__(self, description: Description) -> None:
+        """Take the labels, and the romaniser where the description asks for it.
+
+        Raises:
+            AlignError: FAILED_PRECONDITION, uroman is not installed.
+        """
         labels = description.labels
+        self._roman = _romaniser() if description.spelling.romanise else str
         special = {labels.blank, labels.boundary, *labels.unused}
         self._labels = {name: index for index, name in enumerate(labels.names) if index not in special}
 
     def spell(self, words: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """See `Speller`."""
-        return {word: tuple(label for letter in word for label in self._letter(letter)) for word in words}
+        return {word: tuple(label for letter in self._roman(word) for label in self._letter(letter)) for word in words}
 
     def _letter(self, letter: str) -> tuple[int, ...]:
         plain = "".join(c for c in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(c))
@@ -48,6 +55,18 @@ class CharacterSpeller:
             if form in self._labels:
                 return (self._labels[form],)
         return ()
+
+
+@cache
+def _romaniser() -> Callable[[str], str]:
+    """The romaniser that the MMS aligners were trained with (uroman, Hermjakob et al. 2018); takes seconds to load."""
+    try:
+        import uroman  # noqa: PLC0415 - an option of the server
+    except ImportError as error:
+        message = "this aligner reads Latin letters: install triscribe[romanise]"
+        raise AlignError("FAILED_PRECONDITION", message) from error
+    romanise = uroman.Uroman().romanize_string
+    return lru_cache(_CACHED_WORDS)(lambda word: str(romanise(word)).lower())
 
 
 class PhonemeSpeller:
