@@ -118,7 +118,7 @@ def test_the_language_is_settled_once_by_length_over_the_first_chunks(server):
 @pytest.mark.parametrize(("given", "detected"), [("de", {}), (None, {"de": 0.9, "en": 0.1})])
 def test_other_languages_than_english_are_cut_longer(server, monkeypatch, given, detected):
     pauses = [Span(second * SAMPLE_RATE, int((second + 0.5) * SAMPLE_RATE)) for second in range(60)]
-    monkeypatch.setattr(module.vad, "speech_spans", lambda samples, options: pauses)
+    monkeypatch.setattr("triscribe.vad.speech_spans", lambda samples, options: pauses)
     server.detected = [detected]
     lengths = {}
     for language in (given, "en"):
