@@ -60,12 +60,12 @@ def workloads(english: Sequence[Recording]) -> list[Workload]:
     """All workloads, small enough that five turns of one take one to two minutes on two cores."""
     short = sorted((r for r in english if len(r.samples) < 16 * SAMPLE_RATE), key=lambda r: r.name)
     few, more = short[::5], short[1::3]
-    long = join(english[::3])
+    long, piece_of_it = join(english), join(english[::3])
     clip = [next(r for r in short if 2.9 < len(r.samples) / SAMPLE_RATE < 3.2)] * 5
     files = [join(english[first::12]) for first in range(0, 12, 2)]
     pieces = [
         Recording(f"chunk {chunk.index}", "en", "", chunk.samples)
-        for chunk in chunking.cut(long.samples, vad.speech_spans(long.samples))
+        for chunk in chunking.cut(piece_of_it.samples, vad.speech_spans(piece_of_it.samples))
     ]
     turns, callers = (OURS, BATCHED), (OURS, BATCHED, TUNED)
     rest = (TUNED, SEQUENTIAL)
@@ -79,10 +79,10 @@ def workloads(english: Sequence[Recording]) -> list[Workload]:
         Workload("long-words", "One long file with word times", [long], turns, rest, words=True),
         Workload("clip", "One clip of 3 s, five times, idle machine", clip, turns, rest),
         Workload("files-words", "Files with word times, 3 callers", files, turns, (TUNED,), callers=3, words=True),
-        Workload("chunks", "Chunks of the long file, 32 at once", pieces, served, callers=32, chunks=True),
+        Workload("chunks", "Chunks of a file of three minutes, 32 at once", pieces, served, callers=32, chunks=True),
         Workload(
             "chunks-words",
-            "Chunks of the long file, word times, 32 at once",
+            "Chunks of a file of three minutes, word times, 32 at once",
             pieces,
             served,
             callers=32,
