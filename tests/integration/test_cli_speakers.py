@@ -98,18 +98,19 @@ def test_without_a_diarizer_the_text_is_delivered(start, options, code):
     assert "/nowhere/python" in line
 
 
-@pytest.mark.parametrize(("deaths", "code"), [(1, 0), (2, 1)])
-def test_a_diarizer_that_is_killed_is_started_again_once(start, deaths, code):
+@pytest.mark.parametrize(("again", "code"), [(False, 0), (True, 1)])
+def test_a_diarizer_that_is_killed_is_started_again_once(start, again, code):
     process = start()
     killed: set[psutil.Process] = set()
-    while len(killed) < deaths and process.poll() is None:
+    # One that dies before its job has begun does not count, so a second death may take a third process.
+    while (again or not killed) and process.poll() is None:
         for child in diarizers(psutil.Process(process.pid)):
             if child not in killed:
                 child.kill()
                 killed.add(child)
         time.sleep(0.1)
     out, err = process.communicate(timeout=200)
-    assert len(killed) == deaths
+    assert len(killed) > again
     assert process.returncode == code
     assert "originally from Chicago" in out
     assert ("SPEAKER_01" in out) == (code == 0)
