@@ -26,6 +26,9 @@ Progress = Callable[[float], None]
 _UPLOAD_SAMPLES = 1 << 18
 """Samples in one message: 1 MiB."""
 
+_END_S = 2.0
+"""How long a process whose connection was lost may take to end, before it counts as alive."""
+
 _LOST = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED}
 """How gRPC reports a server that went away in the middle of a call."""
 
@@ -227,7 +230,7 @@ class Diarizer:
         """Ends what is left of a lost process, so that the next job starts a new one, and says why it died."""
         if process is None:
             return str(error)
-        reason = str(error) if process.alive else process.last_words()
+        reason = process.last_words() if process.ends_within(_END_S) else str(error)
         with self._lock:
             if self._process is process:
                 self._process = None

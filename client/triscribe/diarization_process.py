@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,6 +121,12 @@ class DiarizerProcess:
     def killed(self) -> bool:
         """Whether a signal ended it."""
         return (self._child.poll() or 0) < 0
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, or does so now: a connection is lost a moment before the process that held it."""
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(seconds)
+        return not self.alive
 
     async def address(self) -> str:
         """The gRPC address, once it accepts calls.

@@ -104,7 +104,7 @@ def test_a_change_of_our_code_makes_only_the_last_layers_anew(images, tmp_path):
 def test_a_conversation_goes_through_all_three(images, conversation, tmp_path):
     grpc, http, metrics, health, diarizer, gateway, gateway_metrics = free_ports(7)
     token = secrets.token_urlsafe()
-    triton_log, diarizer_log, gateway_log = (tmp_path / f"{target}.log" for target in TARGETS)
+    triton_log, gateway_log, diarizer_log = (tmp_path / f"{target}.log" for target in TARGETS)
     with ExitStack() as stack:
         stack.callback(lambda: show(triton_log, diarizer_log, gateway_log))
         ports = ("--grpc-port", grpc, "--http-port", http, "--metrics-port", metrics, "--health-port", health)

@@ -95,4 +95,5 @@ def test_mounted_files_exist_and_named_volumes_are_declared(compose):
 def test_prometheus_asks_the_ports_that_the_images_expose():
     settings = yaml.safe_load((REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
     asked = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in settings["scrape_configs"]}
-    assert asked == {"triton": 8002, "gateway": GatewaySettings.model_fields["metrics_port"].default}
+    metrics_port = GatewaySettings.model_fields["metrics_port"].default
+    assert asked == {"triscribe-triton": 8002, "triscribe-gateway": metrics_port}
