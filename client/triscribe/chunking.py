@@ -37,17 +37,17 @@ class ChunkingOptions:
     """How long chunks become, in seconds.
 
     Attributes:
-        target_s: spans are joined up to this length, silence between them included. Of 11 to 29 s, 16 s found the most
-            reference words on joined recordings (docs/benchmarks.md).
+        target_s: spans are joined up to this length, silence between them included. Of 9 to 29 s, 14 s made the fewest
+            errors on joined English recordings (docs/benchmarks.md).
         max_s: no chunk is longer; at most 30, Whisper's context.
         max_gap_s: spans with a longer silence between them are not joined.
         packing: "pauses" parts spans first where the speaker paused longest; "full" fills each chunk before the next.
     """
 
-    target_s: float = 16.0
+    target_s: float = 14.0
     max_s: float = MAX_CHUNK_S
     max_gap_s: float = 2.0
-    packing: Literal["pauses", "full"] = "pauses"
+    packing: Literal["pauses", "full"] = "full"
 
     def __post_init__(self) -> None:
         if not 2 * _SHORTEST_REST_S < self.max_s <= MAX_CHUNK_S:
@@ -60,7 +60,7 @@ class ChunkingOptions:
 
 DEFAULT_OPTIONS = ChunkingOptions()
 
-LONG_CONTEXT = ChunkingOptions(target_s=29.0, packing="full")
+LONG_CONTEXT = ChunkingOptions(target_s=29.0)
 """For languages of which Whisper heard less than English: what it is unsure of, it gets from the context. On the German
 and Spanish recordings the errors fell from 15.7 to 13.9 and from 13.1 to 10.1 % (docs/benchmarks.md)."""
 

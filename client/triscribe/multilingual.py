@@ -17,7 +17,7 @@ from triscribe.chunking import ChunkingOptions
 from triscribe.errors import FailedPreconditionError
 from triscribe.types import SAMPLE_RATE, Chunk, Samples, Span
 
-WINDOWS = ChunkingOptions(target_s=4.0, max_s=8.0, max_gap_s=0.3)
+WINDOWS = ChunkingOptions(target_s=4.0, max_s=8.0, max_gap_s=0.3, packing="pauses")
 """How a recording is cut to be heard; the rests of the cut may be shorter."""
 
 TRUSTED_S = 4.0

@@ -50,7 +50,7 @@ def test_nothing_is_lost_nothing_overlaps_nothing_is_too_long(file):
 def test_spans_are_joined_over_short_pauses_up_to_the_target():
     samples = np.ones(60 * SECOND, dtype=np.float32)
     spans = [Span(a * SECOND, b * SECOND) for a, b in [(1, 3), (4, 6), (7, 12), (20, 22), (23, 24)]]
-    chunks = cut(samples, spans, ChunkingOptions(target_s=10, max_gap_s=2))
+    chunks = cut(samples, spans, ChunkingOptions(target_s=10, max_gap_s=2, packing="pauses"))
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(1, 6), (7, 12), (20, 24)]
 
 
