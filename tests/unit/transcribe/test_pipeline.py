@@ -5,7 +5,7 @@ import pytest
 from tests.support import SAMPLE_RATE
 
 from triscribe_transcribe.errors import PipelineError
-from triscribe_transcribe.pipeline import MIN_SPLIT_S, quietest
+from triscribe_transcribe.pipeline import MIN_SPLIT_S, Context, quietest
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.words import ATTENTION_BIAS_S
 
@@ -197,3 +197,10 @@ async def test_more_words_than_a_person_can_say_are_flagged(bench, word_timestam
     bench.whisper.text = " " + " ".join(f"word{n * 7919 % 1000}" for n in range(40))
     result = await bench.run(noise(1), word_timestamps=word_timestamps, compression_ratio_threshold=100)
     assert [warning.code for warning in result.warnings] == ["too_dense"]
+
+
+@pytest.mark.parametrize(
+    ("language", "seconds", "context_s"), [("en", 4, 10), (None, 4, 10), ("zh", 4, 15), ("de", 16, 20), ("zh", 30, 30)]
+)
+def test_other_languages_than_english_get_a_longer_context(language, seconds, context_s):
+    assert Context().frames(seconds * 16_000, language) == 100 * context_s
