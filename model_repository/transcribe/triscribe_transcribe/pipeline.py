@@ -48,8 +48,8 @@ class Context:
     buckets_s: tuple[float, ...] = (10.0, 15.0, 20.0, 25.0, 30.0)
     margin_s: float = 0.5
     other_floor_s: float = 15.0
-    """Shortest context for a language that is given and not English: in one of 10 s the short Mandarin recordings lose a
-    character, from 15 s on none."""
+    """Shortest context for a language that is given and not English: the short Mandarin recordings lose one
+    character in a context of 10 s and none from 15 s on."""
 
     def frames(self, samples: int, language: str | None) -> int:
         """Length of the context of a chunk, in frames."""
