@@ -17,6 +17,9 @@ pytestmark = pytest.mark.load
 PYTHON = "3.12"
 """Of nvcr.io/nvidia/tritonserver:26.07-py3 (Ubuntu 24.04); the Dockerfile asserts it."""
 
+NO_MODULES = {"mpl_toolkits", "rapidjson-stubs", "tritonhttpclient"}
+"""Named by packages, but nothing to import: a shared folder, types, and tritonclient's HTTP half, which is left out."""
+
 _LOADER = REPOSITORY / "client/triscribe/doctor/_load.py"
 _NAMES = """
 import importlib.metadata, json, sys
@@ -67,7 +70,7 @@ def ask(python: Path, code: str) -> list[str]:
 
 
 def test_every_package_of_the_lock_is_importable(python):
-    names = ask(python, _NAMES)
+    names = [name for name in ask(python, _NAMES) if name not in NO_MODULES]
     assert {name.partition(".")[0] for name in SERVER} <= set(names)
     ended = subprocess.run([python, _LOADER, *names, *SERVER], capture_output=True, text=True, check=True)
     states = {line["module"]: line for line in map(json.loads, ended.stdout.splitlines())}
