@@ -16,16 +16,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from accuracy import Recording, join, load, scorer
 from compare_report import Figures, Measured, print_tables, write
+from observe import Tree, polled
 from rich.console import Console
 from sides import Outcome, Task
 
@@ -103,7 +102,7 @@ class Contender:
         self._process = subprocess.Popen(
             [python, script, name, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._tree = psutil.Process(self._process.pid)
+        self._tree = Tree([self._process.pid])
 
     def ready(self) -> None:
         """Wait until it is loaded."""
@@ -111,26 +110,14 @@ class Contender:
 
     def run(self, task: Task) -> tuple[Outcome, float, float]:
         """One pass: its outcome, CPU seconds and peak memory in GB (proportional: shared pages are shared out)."""
-        peak = 0.0
-        stop = threading.Event()
-
-        def watch() -> None:
-            nonlocal peak
-            while True:
-                peak = max(peak, self._memory_gb())
-                if stop.wait(1.0):
-                    return
-
         assert self._process.stdin
-        watcher = threading.Thread(target=watch)
-        before = self._cpu_s()
-        watcher.start()
-        print(json.dumps(asdict(task)), file=self._process.stdin, flush=True)
-        answer = self._answer()
-        cpu = self._cpu_s() - before
-        stop.set()
-        watcher.join()
-        return Outcome(**answer), cpu, peak
+        before = self._tree.cpu_s()
+        self._tree.peak_mb = 0.0
+        with polled(self._tree.memory_mb, 1.0):
+            print(json.dumps(asdict(task)), file=self._process.stdin, flush=True)
+            answer = self._answer()
+            cpu = self._tree.cpu_s() - before
+        return Outcome(**answer), cpu, self._tree.peak_mb / 1e3
 
     def close(self) -> None:
         """Let it end by itself."""
@@ -144,16 +131,6 @@ class Contender:
         if not line:
             raise SystemExit(f"{self._name} ended")
         return json.loads(line)
-
-    def _processes(self) -> list[psutil.Process]:
-        return [self._tree, *self._tree.children(recursive=True)]
-
-    def _cpu_s(self) -> float:
-        times = [process.cpu_times() for process in self._processes()]
-        return sum(time.user + time.system for time in times)
-
-    def _memory_gb(self) -> float:
-        return sum(process.memory_full_info().pss for process in self._processes()) / 2**30
 
 
 @dataclass

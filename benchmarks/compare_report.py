@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
+from page import DOCS, markdown_table, write_section
 from rich.console import Console
 from rich.table import Table
 
-DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "benchmarks" / "compare.json"
-PAGE = DOCS / "benchmarks.md"
-BEGIN, END = "<!-- compare.py: begin -->", "<!-- compare.py: end -->"
 OURS = "triscribe"
 COLUMNS = ("side", "WER %", "x real time", "Triscribe faster by", "median", "p99", "CPU s / audio min", "GB")
 
@@ -102,16 +99,12 @@ def write(results: Sequence[Figures]) -> None:
     kept = {**read(), **{figures.key: figures for figures in results}}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({key: asdict(figures) for key, figures in kept.items()}, indent=1) + "\n")
-    before, rest = PAGE.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(before + BEGIN + "\n" + "\n".join(map(_markdown, kept.values())) + END + after)
+    write_section("benchmarks.md", "compare.py", "\n\n".join(map(_markdown, kept.values())))
     plot(list(kept.values()))
 
 
 def _markdown(figures: Figures) -> str:
-    lines = [f"**{figures.caption}**", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in figures.rows()]
-    return "\n".join([*lines, ""])
+    return f"**{figures.caption}**\n\n{markdown_table(COLUMNS, figures.rows())}"
 
 
 def plot(results: Sequence[Figures]) -> None:

@@ -17,18 +17,16 @@ import itertools
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import wave
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import psutil
 from load_input import clips, conversation
 from matplotlib.figure import Figure
+from observe import Tree, polled
 
 from triscribe import background
 from triscribe.serving import EmbeddedTriton, ServeOptions
@@ -54,41 +52,6 @@ class Cost:
     p99_ms: float = float("nan")
 
 
-class Memory:
-    """The peak of the proportional set size of some processes and all their children, in MB."""
-
-    def __init__(self, pids: Sequence[int]) -> None:
-        self._pids = pids
-        self._stop = threading.Event()
-        self.peak_mb = 0.0
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Look four times a second until the block ends."""
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def now_mb(self) -> float:
-        """At this moment."""
-        total = 0
-        for pid in self._pids:
-            try:
-                parent = psutil.Process(pid)
-                total += sum(process.memory_full_info().pss for process in (parent, *parent.children(recursive=True)))
-            except psutil.Error:
-                continue  # it has just ended
-        return total / 1e6
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.25):
-            self.peak_mb = max(self.peak_mb, self.now_mb())
-
-
 def file_cost(server: EmbeddedTriton, minutes: float, work: Path) -> Cost:
     """One file through `triscribe transcribe --server`."""
     samples = conversation(minutes)
@@ -98,18 +61,18 @@ def file_cost(server: EmbeddedTriton, minutes: float, work: Path) -> Cost:
         out.writeframes((samples * 32767).astype("<i2").tobytes())
     command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", "--server", server.url]
     command += ["--language", "en", "--format", "json", "--output-dir", str(work / "out"), str(path)]
-    serving = Memory([_pid(server)])
+    serving = Tree([_pid(server)])
     started = time.monotonic()
     with subprocess.Popen(command) as process:
-        client = Memory([process.pid])
-        with client.watch(), serving.watch():
+        client = Tree([process.pid])
+        with polled(client.memory_mb, 0.25), polled(serving.memory_mb, 0.25):
             process.wait()
     took = time.monotonic() - started
     if process.returncode:
         raise SystemExit(f"triscribe transcribe ended with status {process.returncode}")
     path.unlink()
     audio_s = len(samples) / SAMPLE_RATE
-    return Cost("minutes", minutes, audio_s, took, client.peak_mb, serving.peak_mb, serving.now_mb())
+    return Cost("minutes", minutes, audio_s, took, client.peak_mb, serving.peak_mb, serving.memory_mb())
 
 
 def callers_cost(server: EmbeddedTriton, callers: int) -> Cost:
@@ -128,15 +91,15 @@ def callers_cost(server: EmbeddedTriton, callers: int) -> Cost:
     async def everybody() -> None:
         await asyncio.gather(*(caller(index) for index in range(callers)))
 
-    serving = Memory([_pid(server)])
+    serving = Tree([_pid(server)])
     started = time.monotonic()
-    with serving.watch():
+    with polled(serving.memory_mb, 0.25):
         background.run(everybody())
     took = time.monotonic() - started
     count = callers * CLIPS_EACH
     audio_s = sum(len(pieces[index % len(pieces)]) for index in range(count)) / SAMPLE_RATE
     percentiles = np.percentile(latencies, (50, 99)) * 1e3
-    return Cost("callers", callers, audio_s, took, 0.0, serving.peak_mb, serving.now_mb(), *map(float, percentiles))
+    return Cost("callers", callers, audio_s, took, 0.0, serving.peak_mb, serving.memory_mb(), *map(float, percentiles))
 
 
 def main() -> None:
@@ -155,7 +118,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="triscribe-growth-") as work,
         EmbeddedTriton(ServeOptions(models=(arguments.model,))) as server,
     ):
-        print(f"{arguments.model}; the server before any work: {Memory([_pid(server)]).now_mb():.0f} MB")
+        print(f"{arguments.model}; the server before any work: {Tree([_pid(server)]).memory_mb():.0f} MB")
         callers_cost(server, 2)  # what is allocated once, at the first use
         for amount in filter(None, arguments.callers.split(",")):
             costs.append(callers_cost(server, int(amount)))

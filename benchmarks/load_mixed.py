@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 import numpy as np
 import tritonclient.grpc as grpcclient
 from load_input import conversation
+from observe import polled
 
 from triscribe import background
 from triscribe.audio import Decoded
@@ -42,28 +42,23 @@ class Executions:
 
     def __init__(self, url: str, model: str) -> None:
         self._url, self._model = url, model
-        self._stop = threading.Event()
         self.durations_s: list[float] = []
 
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Look 50 times a second until the block ends."""
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def _run(self) -> None:
         with grpcclient.InferenceServerClient(self._url) as client:
             before = self._totals(client)
-            while not self._stop.wait(0.02):
+
+            def look() -> None:
+                nonlocal before
                 now = self._totals(client)
                 if (count := now[0] - before[0]) > 0:
                     self.durations_s += [(now[1] - before[1]) / 1e9 / count] * count
                 before = now
+
+            with polled(look, 0.02):
+                yield
 
     def _totals(self, client: grpcclient.InferenceServerClient) -> tuple[int, int]:
         """Executions so far and their nanoseconds: per batch, because per request a batch counts many times."""
