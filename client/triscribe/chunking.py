@@ -6,7 +6,7 @@ only a span longer than a request may be is cut inside, at its quietest point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,30 +81,33 @@ def cut(samples: Samples, spans: Iterable[Span] | None, options: ChunkingOptions
     Returns:
         Chunks in order that do not overlap. Every sample of every span is in one of them.
     """
-    whole = [Span(0, len(samples))] if spans is None else spans
-    longest = int(options.max_s * SAMPLE_RATE)
-    pieces = [
-        piece
-        for span in _normalised(whole, len(samples))
-        for piece in _split(samples, span, longest, int(options.target_s * SAMPLE_RATE))
-    ]
-    return [
-        Chunk(index, start / SAMPLE_RATE, samples[start:end])
-        for index, (start, end) in enumerate(_PACKINGS[options.packing](pieces, options))
-    ]
+    return list(cut_as_found(samples, [Span(0, len(samples))] if spans is None else sorted(spans), options))
 
 
-def _normalised(spans: Iterable[Span], length: int) -> list[Span]:
-    """Spans in order, inside the file, without overlaps and empty ones."""
-    merged: list[Span] = []
-    for start, end in sorted(Span(max(0, span.start), min(span.end, length)) for span in spans):
+def cut_as_found(
+    samples: Samples, spans: Iterable[Span], options: ChunkingOptions = DEFAULT_OPTIONS
+) -> Iterator[Chunk]:
+    """The chunks of `cut`, each as soon as enough spans, which come in order, are known."""
+    longest, target = int(options.max_s * SAMPLE_RATE), int(options.target_s * SAMPLE_RATE)
+    pieces = (piece for span in _normalised(spans, len(samples)) for piece in _split(samples, span, longest, target))
+    for index, (start, end) in enumerate(_PACKINGS[options.packing](pieces, options)):
+        yield Chunk(index, start / SAMPLE_RATE, samples[start:end])
+
+
+def _normalised(spans: Iterable[Span], length: int) -> Iterator[Span]:
+    """Ordered spans inside the file, without overlaps and empty ones."""
+    last: Span | None = None
+    for start, end in (Span(max(0, span.start), min(span.end, length)) for span in spans):
         if end <= start:
             continue
-        if merged and start < merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(end, merged[-1].end))
-        else:
-            merged.append(Span(start, end))
-    return merged
+        if last and start < last.end:
+            last = Span(last.start, max(end, last.end))
+            continue
+        if last:
+            yield last
+        last = Span(start, end)
+    if last:
+        yield last
 
 
 def _split(samples: Samples, span: Span, longest: int, target: int) -> list[Span]:
@@ -142,40 +145,47 @@ def quietest(samples: Samples, start: int, end: int) -> int:
     return start + int(middle * _FRAME)
 
 
-def _joined(pieces: list[Span], options: ChunkingOptions) -> list[Span]:
+def _joined(pieces: Iterable[Span], options: ChunkingOptions) -> Iterator[Span]:
     """The pieces put together into chunks, parted first where the speaker paused longest."""
-    if not pieces:
-        return []
+    together: list[Span] = []
+    for piece in pieces:
+        if together and piece.start - together[-1].end > options.max_gap_s * SAMPLE_RATE:
+            yield from _parted(together, int(options.target_s * SAMPLE_RATE))
+            together = []
+        together.append(piece)
+    if together:
+        yield from _parted(together, int(options.target_s * SAMPLE_RATE))
+
+
+def _parted(pieces: list[Span], target: int) -> Iterator[Span]:
+    """Neighbouring pieces as chunks of at most `target` samples."""
     starts, ends = np.array([piece.start for piece in pieces]), np.array([piece.end for piece in pieces])
-    gaps = starts[1:] - ends[:-1]
-    target = int(options.target_s * SAMPLE_RATE)
-    breaks = np.flatnonzero(gaps > options.max_gap_s * SAMPLE_RATE) + 1
-    waiting = [(int(part[0]), int(part[-1])) for part in np.split(np.arange(len(pieces)), breaks)][::-1]
-    joined: list[Span] = []
+    waiting = [(0, len(pieces) - 1)]
     while waiting:
         first, last = waiting.pop()
         if first == last or ends[last] - starts[first] <= target:
-            joined.append(Span(int(starts[first]), int(ends[last])))
+            yield Span(int(starts[first]), int(ends[last]))
             continue
         cut_after = first + _best_break(starts[first : last + 1], ends[first : last + 1])
         waiting += [(cut_after + 1, last), (first, cut_after)]
-    return joined
 
 
-def _filled(pieces: list[Span], options: ChunkingOptions) -> list[Span]:
+def _filled(pieces: Iterable[Span], options: ChunkingOptions) -> Iterator[Span]:
     """The pieces put together in order, each chunk as full as it can be."""
-    filled: list[Span] = []
+    last: Span | None = None
     for piece in pieces:
-        last = filled[-1] if filled else None
         if (
             last
             and piece.end - last.start <= options.target_s * SAMPLE_RATE
             and piece.start - last.end <= options.max_gap_s * SAMPLE_RATE
         ):
-            filled[-1] = Span(last.start, piece.end)
-        else:
-            filled.append(piece)
-    return filled
+            last = Span(last.start, piece.end)
+            continue
+        if last:
+            yield last
+        last = piece
+    if last:
+        yield last
 
 
 _PACKINGS = {"pauses": _joined, "full": _filled}

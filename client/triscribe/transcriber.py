@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import grpc
 
-from triscribe import background, channels, chunking, decoder, languages, multilingual, vad
+from triscribe import background, channels, decoder, languages, multilingual
 from triscribe.audio import Decoded
 from triscribe.chinese import Script, in_script
 from triscribe.chunking import ChunkingOptions
 from triscribe.diarization import Diarization, DiarizationOptions, Diarizer
 from triscribe.errors import DiarizationError, UsageError
 from triscribe.journal import Journal
+from triscribe.language_choice import PROBED_CHUNKS, Heard, LanguageChoice
 from triscribe.multilingual import Spoken
 from triscribe.speakers import assign
+from triscribe.speech import Speech
 from triscribe.stitching import InOrder, SegmentSink, stitch
 from triscribe.triton import RetryPolicy, TritonConnection
 from triscribe.types import (
     SAMPLE_RATE,
-    AudioInfo,
     Chunk,
     ChunkResult,
     Notice,
-    Samples,
     Segment,
-    Span,
     Task,
     Transcript,
 )
@@ -41,9 +42,6 @@ Progress = Callable[[float, float], None]
 
 DIARIZATION_FAILED = "diarization_failed"
 """Code of the warning that stands in for the speakers."""
-
-PROBED_CHUNKS = 3
-"""Chunks that decide on the language of a file."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +113,17 @@ class TranscribeOptions:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A file that is ready to be sent."""
+class _Watchers:
+    """Who is told about finished chunks."""
 
-    info: AudioInfo
-    samples: Samples
-    spans: Sequence[Span] | None
-    notices: tuple[Notice, ...]
+    progress: Progress | None
+    final: SegmentSink | None
+    journal: Journal | None
+
+    def move(self, done_s: float, total_s: float) -> None:
+        """So much of the recording is done."""
+        if self.progress and total_s:
+            self.progress(done_s, total_s)
 
 
 class Transcriber:
@@ -143,8 +145,12 @@ class Transcriber:
     ) -> None:
         self._server = server
         self._options = options or TranscribeOptions()
-        self._language = self._options.fixed_language
-        self._multi = self._options.language == languages.MULTI
+        self._languages = LanguageChoice(
+            self._options.fixed_language,
+            self._options.language == languages.MULTI,
+            self._options.languages,
+            self._options.chunking,
+        )
         self._concurrency = concurrency
         self._retry = retry
 
@@ -227,56 +233,24 @@ class Transcriber:
         journal: Journal | None = None,
     ) -> Transcript:
         """The same for audio that was decoded already; `final` gets the segments as soon as they are known."""
-        prepared = await asyncio.to_thread(self._prepare, decoded, path)
-        chunks, spoken = await self._languages(session, prepared)
-        results = await self._fan_out(session, chunks, spoken, progress, final, journal)
-        language, probability = self._main_language(chunks, results)
+        speech = Speech(decoded, path, self._options.voice_detection)
+        heard = await self._languages.hear(speech, partial(self._detect, session))
+        chunks, results = await self._fan_out(session, speech, heard, _Watchers(progress, final, journal))
+        language, probability = self._languages.main(chunks, results)
         return stitch(
-            prepared.info,
+            speech.info,
             chunks,
             results,
             Transcript(
-                prepared.info,
+                speech.info,
                 language,
                 probability,
                 self._options.model or "",
                 self._options.task,
                 (),
-                warnings=prepared.notices,
+                warnings=speech.notices,
             ),
         )
-
-    def _prepare(self, decoded: Decoded, path: str) -> _Prepared:
-        spans = None
-        if self._options.voice_detection is not None:
-            spans = vad.speech_spans(decoded.samples, self._options.voice_detection)
-        return _Prepared(AudioInfo(path, len(decoded.samples) / SAMPLE_RATE), decoded.samples, spans, decoded.notices)
-
-    def _cut(self, prepared: _Prepared, language: str | None) -> list[Chunk]:
-        """The chunks of a recording in one language, None where it is not known yet."""
-        options = self._options.chunking or chunking.options_for(language)
-        return chunking.cut(prepared.samples, prepared.spans, options)
-
-    async def _languages(
-        self, session: Session, prepared: _Prepared
-    ) -> tuple[Sequence[Chunk], Sequence[Spoken | None]]:
-        """What is to be sent, and in which language each; None leaves that to the server."""
-        if self._multi:
-            windows = chunking.cut(prepared.samples, prepared.spans, multilingual.WINDOWS)
-            detected = await self._detect(session, windows)
-            heard = multilingual.settle(detected, [window.duration for window in windows])
-            options = self._options.chunking or chunking.DEFAULT_OPTIONS
-            return await asyncio.to_thread(multilingual.chunks_by_language, prepared.samples, windows, heard, options)
-        chunks = await asyncio.to_thread(self._cut, prepared, self._language)
-        if self._language:
-            return chunks, [Spoken(self._language, 1.0)] * len(chunks)
-        if len(chunks) > 1 or (chunks and self._options.languages):
-            probed = chunks[:PROBED_CHUNKS]
-            mean = multilingual.mix(await self._detect(session, probed), [chunk.duration for chunk in probed])
-            best = max(mean, key=mean.__getitem__)
-            chunks = await asyncio.to_thread(self._cut, prepared, best)
-            return chunks, [Spoken(best, mean[best])] * len(chunks)
-        return chunks, [None] * len(chunks)
 
     async def _detect(self, session: Session, chunks: Sequence[Chunk]) -> list[dict[str, float]]:
         """The probability of each allowed language in each chunk."""
@@ -293,55 +267,43 @@ class Transcriber:
 
         return await _all(partial(one, chunk) for chunk in chunks)
 
-    def _main_language(self, chunks: Sequence[Chunk], results: Sequence[ChunkResult]) -> tuple[str | None, float]:
-        """The language of most of the speech, and how probable it is there."""
-        if self._language:
-            return self._language, 1.0
-        shares: dict[str, float] = {}
-        for chunk, result in zip(chunks, results, strict=True):
-            if result.language:
-                shares[result.language] = shares.get(result.language, 0.0) + chunk.duration
-        if not shares:
-            return None, 0.0
-        main = max(shares, key=shares.__getitem__)
-        sure_s = sum(
-            chunk.duration * result.language_probability
-            for chunk, result in zip(chunks, results, strict=True)
-            if result.language == main
-        )
-        return main, sure_s / shares[main]
-
     async def _fan_out(
-        self,
-        session: Session,
-        chunks: Sequence[Chunk],
-        spoken: Sequence[Spoken | None],
-        progress: Progress | None,
-        final: SegmentSink | None,
-        journal: Journal | None,
-    ) -> list[ChunkResult]:
-        priority: Literal["interactive", "bulk"] = "bulk" if len(chunks) > 1 else "interactive"
-        done_s = 0.0
-        in_order = InOrder(final)
+        self, session: Session, speech: Speech, heard: Iterator[Heard], watchers: _Watchers
+    ) -> tuple[list[Chunk], list[ChunkResult]]:
+        """All chunks and their results, in order; a chunk is sent while the next ones are looked for."""
+        first = await asyncio.to_thread(lambda: list(islice(heard, 2)))
+        priority: Literal["interactive", "bulk"] = "bulk" if len(first) > 1 else "interactive"
+        journal = watchers.journal
+        in_order = InOrder(watchers.final)
+        total_s, done_s = speech.info.duration, 0.0
 
-        async def one(chunk: Chunk, heard: Spoken | None) -> ChunkResult:
+        async def one(chunk: Chunk, spoken: Spoken | None, share_s: float) -> ChunkResult:
             nonlocal done_s
-            request = self._options.request(language=heard.language if heard else None, priority=priority)
+            request = self._options.request(language=spoken.language if spoken else None, priority=priority)
             result = journal.get(chunk, request) if journal else None
             if result is None:
                 async with session.slots:
                     result = await session.connection.transcribe(chunk, request, timeout_s=self._options.timeout_s)
                 if journal:
                     journal.put(chunk, request, result)
-            result = self._finished(result, heard)
-            done_s = done_s + chunk.duration
-            if progress:
-                progress(done_s, total_s)
+            result = self._finished(result, spoken)
+            done_s += share_s
+            watchers.move(done_s, total_s)
             in_order.add(chunk, result)
             return result
 
-        total_s = sum(chunk.duration for chunk in chunks)
-        return await _all(partial(one, chunk, heard) for chunk, heard in zip(chunks, spoken, strict=True))
+        chunks: list[Chunk] = []
+        tasks: list[asyncio.Task[ChunkResult]] = []
+        async with _first_error(), asyncio.TaskGroup() as group:
+            rest = chain(first, heard)
+            while following := await asyncio.to_thread(next, rest, None):
+                chunk, spoken = following
+                # The pause before a chunk is done with it.
+                share_s = chunk.end - (chunks[-1].end if chunks else 0.0)
+                chunks.append(chunk)
+                tasks.append(group.create_task(one(chunk, spoken, share_s)))
+        watchers.move(total_s, total_s)
+        return chunks, [task.result() for task in tasks]
 
     def _finished(self, result: ChunkResult, heard: Spoken | None) -> ChunkResult:
         """With what only the client knows: how sure the language is, and the script wanted."""
@@ -410,12 +372,18 @@ class Session:
 
 async def _all(calls: Any) -> list[Any]:
     """All results in order; the first error cancels the rest and is raised as it is."""
+    async with _first_error(), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(call()) for call in calls]
+    return [task.result() for task in tasks]
+
+
+@asynccontextmanager
+async def _first_error() -> AsyncIterator[None]:
+    """Raise the first error of a group of tasks as it is."""
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call()) for call in calls]
+        yield
     except* Exception as errors:
         raise _first(errors) from None
-    return [task.result() for task in tasks]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

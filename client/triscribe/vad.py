@@ -8,6 +8,7 @@ constant memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +74,25 @@ def speech_spans(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> lis
     Returns:
         Spans in order, which do not overlap; two of them may touch. None at all where nobody speaks.
     """
-    raw = _hysteresis(speech_probabilities(samples), options)
-    return _padded(raw, len(samples), round(options.pad_s * SAMPLE_RATE))
+    return list(spans_as_found(samples, options))
+
+
+def spans_as_found(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> Iterator[Span]:
+    """The spans of `speech_spans`, each as soon as the next has begun: the rest of the file is looked at later."""
+    pad = round(options.pad_s * SAMPLE_RATE)
+    earlier: list[Span] = []  # the last span that was given away, before padding
+    waiting, first_window = np.empty(0, dtype=np.float32), 0
+    for block in _blocks(samples):
+        waiting = np.concatenate([waiting, block])
+        raw = _hysteresis(waiting, first_window, options)
+        # The last may still grow, and the padding of the one before it depends on where it begins.
+        yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) : -1]
+        if raw:
+            earlier = raw[-2:-1] or earlier
+            done = raw[-1].start // WINDOW_SAMPLES - first_window
+            waiting, first_window = waiting[done:], first_window + done
+    raw = _hysteresis(waiting, first_window, options)
+    yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) :]
 
 
 def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
@@ -86,18 +104,21 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
     Returns:
         Shape `(ceil(n_samples / 512),)`, values in [0, 1].
     """
+    return np.concatenate([np.empty(0, dtype=np.float32), *_blocks(samples)])
+
+
+def _blocks(samples: Samples) -> Iterator[NDArray[np.float32]]:
+    """`speech_probabilities`, block by block."""
     from faster_whisper.vad import get_vad_model  # noqa: PLC0415 - loads CTranslate2; only files need it
 
     session = get_vad_model().session
     hidden = cell = np.zeros(_STATE_SHAPE, dtype=np.float32)
-    probabilities = [np.empty(0, dtype=np.float32)]
     block = _BLOCK_WINDOWS * WINDOW_SAMPLES
     for start in range(0, len(samples), block):
         output, hidden, cell = session.run(
             None, {"input": _windows(samples, start, min(start + block, len(samples))), "h": hidden, "c": cell}
         )
-        probabilities.append(output.ravel())
-    return np.concatenate(probabilities)
+        yield output.ravel()
 
 
 class SpeechProbabilities:
@@ -137,8 +158,11 @@ def _windows(samples: Samples, start: int, end: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(sliding_window_view(padded, _CONTEXT_SAMPLES + WINDOW_SAMPLES)[::WINDOW_SAMPLES])
 
 
-def _hysteresis(probabilities: NDArray[np.float32], options: VadOptions) -> list[Span]:
-    """Speech before padding, in samples: as Silero's own loop, but what stays above the lower threshold is kept."""
+def _hysteresis(probabilities: NDArray[np.float32], first_window: int, options: VadOptions) -> list[Span]:
+    """Speech before padding, in samples: as Silero's own loop, but what stays above the lower threshold is kept.
+
+    `first_window` is the number of the window that `probabilities` begins with.
+    """
     low = max(options.threshold - 0.15, 0.01) if options.end_threshold is None else options.end_threshold
     voiced = np.flatnonzero(probabilities >= low)
     if not len(voiced):
@@ -151,7 +175,8 @@ def _hysteresis(probabilities: NDArray[np.float32], options: VadOptions) -> list
     for first, last in zip(starts.tolist(), ends.tolist(), strict=True):
         loud = np.flatnonzero(probabilities[first:last] >= options.threshold)
         if len(loud):
-            span = Span((first + int(loud[0])) * WINDOW_SAMPLES, last * WINDOW_SAMPLES)
+            begin, end = first_window + first + int(loud[0]), first_window + last
+            span = Span(begin * WINDOW_SAMPLES, end * WINDOW_SAMPLES)
             if span.end - span.start >= options.min_speech_s * SAMPLE_RATE:
                 spans.append(span)
     return spans

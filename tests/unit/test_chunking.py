@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triscribe.chunking import LONG_CONTEXT, ChunkingOptions, cut, options_for, quietest
+from triscribe.chunking import LONG_CONTEXT, ChunkingOptions, cut, cut_as_found, options_for, quietest
 from triscribe.errors import UsageError
 from triscribe.types import SAMPLE_RATE, Span
 
@@ -111,3 +111,19 @@ def test_hours_take_no_time():
 def test_lengths_that_contradict_each_other(lengths):
     with pytest.raises(UsageError):
         ChunkingOptions(**lengths)
+
+
+@pytest.mark.parametrize("packing", ["full", "pauses"])
+def test_a_chunk_is_known_before_all_spans_are(packing):
+    """What is found late is not waited for longer than the next chunk takes."""
+    taken = []
+
+    def spans():
+        for second in range(0, 60, 10):
+            taken.append(second)
+            yield Span(second * SAMPLE_RATE, (second + 4) * SAMPLE_RATE)
+
+    options = ChunkingOptions(target_s=14.0, packing=packing)
+    first = next(cut_as_found(np.zeros(60 * SAMPLE_RATE, dtype=np.float32), spans(), options))
+    assert (first.start, first.duration) == (0.0, 4.0)
+    assert taken == [0, 10, 20]

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 from faster_whisper.vad import get_vad_model
+from hypothesis import given
+from hypothesis import strategies as st
 
 from triscribe import vad
 from triscribe.errors import UsageError
 from triscribe.types import SAMPLE_RATE, Span
-from triscribe.vad import VadOptions, speech_probabilities, speech_spans
+from triscribe.vad import VadOptions, spans_as_found, speech_probabilities, speech_spans
 
 
 def voice_like(seconds, seed=0):
@@ -40,7 +42,7 @@ def test_silence_and_noise_are_not_speech(level):
 
 
 def spans_of(probabilities, monkeypatch, length=None, **options):
-    monkeypatch.setattr(vad, "speech_probabilities", lambda _samples: np.array(probabilities, dtype=np.float32))
+    monkeypatch.setattr(vad, "_blocks", lambda _samples: [np.array(probabilities, dtype=np.float32)])
     samples = np.zeros(len(probabilities) * 512 if length is None else length, dtype=np.float32)
     return speech_spans(samples, VadOptions(**{"threshold": 0.5, "pad_s": 0.0, "min_silence_s": 0.096} | options))
 
@@ -65,6 +67,37 @@ def test_padding_meets_in_the_middle_and_stays_in_the_file(monkeypatch):
         Span(0, 3 * 512),
         Span(3 * 512, 5 * 512 + 10),
     ]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 0.05, 0.3, 0.9]), min_size=1, max_size=12), max_size=8),
+    st.sampled_from([0.0, 0.032, 0.1, 0.5]),
+    st.sampled_from([0.0, 0.064, 0.2]),
+    st.sampled_from([0.0, 0.05, 1.0]),
+)
+def test_spans_found_block_by_block_are_those_of_the_whole(blocks, min_silence_s, min_speech_s, pad_s):
+    arrays = [np.array(block, dtype=np.float32) for block in blocks]
+    samples = np.zeros(512 * sum(map(len, blocks)), dtype=np.float32)
+    options = VadOptions(threshold=0.5, min_silence_s=min_silence_s, min_speech_s=min_speech_s, pad_s=pad_s)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vad, "_blocks", lambda _samples: [np.concatenate(arrays)] if arrays else [])
+        whole = speech_spans(samples, options)
+        patch.setattr(vad, "_blocks", lambda _samples: arrays)
+        assert speech_spans(samples, options) == whole
+
+
+def test_a_span_is_known_before_the_rest_is_looked_at(monkeypatch):
+    looked_at = []
+
+    def blocks(_samples):
+        for number in range(3):
+            looked_at.append(number)
+            yield np.array([0.9, 0, 0, 0, 0.9, 0], dtype=np.float32)
+
+    monkeypatch.setattr(vad, "_blocks", blocks)
+    first = next(spans_as_found(np.zeros(18 * 512, dtype=np.float32), VadOptions(threshold=0.5, min_silence_s=0.096)))
+    assert first.start == 0
+    assert looked_at == [0]
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 0.3, "end_threshold": 0.4}, {"pad_s": -1}])

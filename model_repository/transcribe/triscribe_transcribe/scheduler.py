@@ -139,7 +139,9 @@ class Scheduler:
             if waiting:
                 bulk = lane == "bulk"
                 group = self._fullest(waiting) if bulk else waiting[0].group
-                return self._take_group(waiting, group, free, self._limits.bulk_group_s if bulk else float("inf"))
+                if bulk:
+                    return self._take_group(waiting, group, self._limits.depth, self._limits.bulk_group_s)
+                return self._take_group(waiting, group, free, float("inf"))
         return []
 
     def _fullest(self, waiting: deque[_Job]) -> Hashable:
@@ -148,15 +150,17 @@ class Scheduler:
             return waiting[0].group
         return Counter(job.group for job in waiting).most_common(1)[0][0]
 
-    def _take_group(self, waiting: deque[_Job], group: Hashable, free: int, cap_s: float) -> list[_Job]:
+    def _take_group(self, waiting: deque[_Job], group: Hashable, executions: int, cap_s: float) -> list[_Job]:
         """The oldest job of a group and, in order, those that can share its execution.
 
-        What waits is shared out between the executions that may start: two halves side by side are faster than one
-        whole beside an idle instance.
+        What waits is shared out between `executions`: two halves side by side are faster than one whole beside an
+        idle instance. For interactive requests these are the ones that may start now. The end of a file is shared
+        with those that still run, too: its groups shrink, so that all instances end at nearly the same time (guided
+        self-scheduling, Polychronopoulos and Kuck 1987).
         """
         alike = [job for job in waiting if job.group == group]
-        idle = free - len({job.group for job in waiting}) + 1  # the other groups want an execution too
-        share = -(-len(alike) // max(1, idle))
+        sharing = executions - len({job.group for job in waiting}) + 1  # the other groups want one too
+        share = -(-len(alike) // max(1, sharing))
         taken: list[_Job] = []
         total_s = 0.0
         for job in alike[: min(share, self._limits.group_size)]:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import random
+import threading
 import wave
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from triscribe import transcriber as module
 from triscribe.errors import AudioError, InternalError, UnavailableError, UsageError
 from triscribe.journal import Journal
-from triscribe.transcriber import PROBED_CHUNKS, Session, TranscribeOptions, Transcriber
+from triscribe.language_choice import PROBED_CHUNKS
+from triscribe.transcriber import Session, TranscribeOptions, Transcriber
 from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Segment, Span, Word
 from triscribe.vad import VadOptions
 
@@ -118,7 +120,7 @@ def test_the_language_is_settled_once_by_length_over_the_first_chunks(server):
 @pytest.mark.parametrize(("given", "detected"), [("de", {}), (None, {"de": 0.9, "en": 0.1})])
 def test_other_languages_than_english_are_cut_longer(server, monkeypatch, given, detected):
     pauses = [Span(second * SAMPLE_RATE, int((second + 0.5) * SAMPLE_RATE)) for second in range(60)]
-    monkeypatch.setattr("triscribe.vad.speech_spans", lambda samples, options: pauses)
+    monkeypatch.setattr("triscribe.vad.spans_as_found", lambda samples, options: iter(pauses))
     server.detected = [detected]
     lengths = {}
     for language in (given, "en"):
@@ -247,3 +249,32 @@ def test_a_resumed_job_asks_only_for_what_is_missing(server, tmp_path):
     server.failing, server.requests = {}, []
     assert attempt() == expected
     assert len(server.requests) == 1
+
+
+def test_chunks_are_sent_while_the_rest_is_looked_at(server, monkeypatch):
+    """Voice detection of the end waits here for the answer to the beginning."""
+    answered = threading.Event()
+
+    def found(samples, options):
+        for second in range(0, 90, 15):
+            if second == 60:
+                assert answered.wait(10)
+            yield Span(second * SAMPLE_RATE, (second + 10) * SAMPLE_RATE)
+
+    monkeypatch.setattr("triscribe.vad.spans_as_found", found)
+    transcript = run(media(90), server, language="en", voice_detection=VadOptions(), progress=lambda *_: answered.set())
+    assert len(transcript.segments) == len(server.requests) == 6
+    assert {request["priority"] for request in server.requests} == {"bulk"}
+
+
+def test_an_error_while_looking_is_the_error_of_the_file(server, monkeypatch):
+    def found(samples, options):
+        yield Span(0, 10 * SAMPLE_RATE)
+        yield Span(20 * SAMPLE_RATE, 30 * SAMPLE_RATE)
+        yield Span(40 * SAMPLE_RATE, 50 * SAMPLE_RATE)
+        yield Span(60 * SAMPLE_RATE, 70 * SAMPLE_RATE)
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("triscribe.vad.spans_as_found", found)
+    with pytest.raises(MemoryError, match="no room"):
+        run(media(90), server, language="en", voice_detection=VadOptions())

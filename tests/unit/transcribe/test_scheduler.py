@@ -268,3 +268,17 @@ async def test_a_caller_that_is_gone_does_not_stop_the_queue():
     await settle()
     executor.finish("a", "b")
     assert await second == "answer to b"
+
+
+async def test_the_end_of_a_file_is_shared_with_the_instance_that_still_runs():
+    executor = Executor(Limits(depth=2, group_size=4))
+    jobs = [executor.submit(f"{n}", lane="bulk") for n in range(12)]
+    await settle()
+    assert [len(names) for names in executor.executions] == [4, 4]
+    executor.finish("0", "1", "2", "3")
+    await settle()
+    executor.finish("4", "5", "6", "7", "8", "9")
+    await settle()
+    assert [len(names) for names in executor.executions] == [4, 4, 2, 1, 1]
+    executor.finish("10", "11")
+    assert len(await asyncio.gather(*jobs)) == 12
