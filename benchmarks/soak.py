@@ -25,7 +25,7 @@ from gateway import gateway
 from matplotlib.figure import Figure
 from page import DOCS, markdown_table, write_section
 from soak_requests import Mix
-from soak_watch import Sample, Watch, own_shared_memory_mb
+from soak_watch import Sample, Watch, left_mb, triton_files
 
 from triscribe.serving import EmbeddedTriton, ServeOptions
 
@@ -112,12 +112,13 @@ def cycles(count: int) -> list[tuple[float, float, int]]:
     """Start, one answer, stop; memory of this process in MB, shared memory left, files open, after each."""
     seen = []
     for _ in range(count):
+        before = triton_files()
         with EmbeddedTriton(ServeOptions(models=MODELS[1:])) as server:
             asyncio.run(first_answer(server.url))
         me = psutil.Process()
         if children := me.children(recursive=True):
             raise SystemExit(f"left behind: {children}")
-        seen.append((me.memory_full_info().pss / 1e6, own_shared_memory_mb(), me.num_fds()))
+        seen.append((me.memory_full_info().pss / 1e6, left_mb(before), me.num_fds()))
     return seen
 
 

@@ -82,22 +82,30 @@ def _look(process: psutil.Process) -> Process | None:
         return None
 
 
-def own_shared_memory_mb(pids: Iterable[int] | None = None) -> float:
-    """MB in files of /dev/shm: those that these processes have mapped, or those of Triton that nobody has any more."""
-    mapped = {path for process in psutil.process_iter() for path in _maps(process.pid)} if pids is None else set()
-    own = {path for pid in pids or () for path in _maps(pid)}
+def own_shared_memory_mb(pids: Iterable[int]) -> float:
+    """MB in files of /dev/shm that these processes have mapped."""
+    return _size_mb({Path(path) for pid in pids for path in _maps(pid)})
+
+
+def triton_files() -> set[Path]:
+    """Shared memory of any Triton on this machine."""
+    return set(_SHM.glob("triton_python_backend*"))
+
+
+def left_mb(before: set[Path]) -> float:
+    """MB that were not there `before` and that nobody has mapped: left behind by a server that is gone."""
+    mapped = {path for pid in psutil.pids() for path in _maps(pid)}
+    return _size_mb({path for path in triton_files() - before if str(path) not in mapped})
+
+
+def _size_mb(paths: Iterable[Path]) -> float:
     total = 0
-    for path in _SHM.glob("*"):
-        is_own = str(path) in own if pids is not None else _is_left(path, mapped)
+    for path in paths:
         try:
-            total += path.stat().st_blocks * 512 if is_own else 0
+            total += path.stat().st_blocks * 512
         except OSError:
             continue
     return total / 1e6
-
-
-def _is_left(path: Path, mapped: set[str]) -> bool:
-    return path.name.startswith("triton_python_backend") and str(path) not in mapped
 
 
 def _maps(pid: int) -> set[str]:

@@ -15,7 +15,7 @@ _FIRST_GUESS = 50.0
 the first execution behind which somebody waits."""
 
 _WEIGHT = 0.1
-"""Of the latest execution in the running mean."""
+"""By which what was learned fades with each further execution."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Limits:
 
     @property
     def round_s(self) -> float:
-        """Audio in as many full executions as run at once. So much may always wait, however slow the machine is."""
-        return self.depth * self.group_size * 30.0
+        """Audio in as many executions as run at once, half full. So much may always wait, however slow the machine."""
+        return self.depth * self.group_size * 15.0
 
 
 @dataclass(eq=False)
@@ -69,7 +69,7 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._reserved: dict[Lane, float] = {"interactive": 0.0, "bulk": 0.0}
-        self._speed: float | None = None  # of one execution, audio seconds a second
+        self._done_s = self._took_s = 0.0  # both fade, so that the latest executions count most
         self.waiting: dict[Lane, float] = {"interactive": 0.0, "bulk": 0.0}
 
     def admit(self, lane: Lane, cost_s: float, max_wait_s: float | None) -> Admission:
@@ -103,13 +103,20 @@ class Gate:
         admission.reserved_s = 0.0
 
     def executed(self, cost_s: float, took_s: float) -> None:
-        """Learn from an execution that held as much as was there for it; smaller ones are slower than need be."""
-        speed = cost_s / max(took_s, 1e-3)
-        self._speed = speed if self._speed is None else self._speed + _WEIGHT * (speed - self._speed)
+        """Learn from an execution that held as much as was there for it; smaller ones are slower than need be.
+
+        Args:
+            cost_s: audio seconds of first calls in it. Further ones cost time that first ones wait for, so they make
+                the queue slower.
+            took_s: seconds on the clock.
+        """
+        self._done_s = (1 - _WEIGHT) * self._done_s + cost_s
+        self._took_s = (1 - _WEIGHT) * self._took_s + took_s
 
     def _rate(self) -> float:
-        """Audio seconds a second that leave a queue in which something waits."""
-        return self._limits.depth * (self._speed or _FIRST_GUESS)
+        """Audio seconds of first calls a second that leave a queue in which something waits."""
+        speed = self._done_s / self._took_s if self._done_s else _FIRST_GUESS
+        return self._limits.depth * speed
 
 
 def _refusal(message: str, retry_after_s: float) -> PipelineError:

@@ -28,6 +28,7 @@ class _Job:
     cost_s: float
     is_cancelled: Callable[[], bool]
     since: float
+    is_first: bool
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -90,7 +91,7 @@ class Scheduler:
         Raises:
             PipelineError: DEADLINE_EXCEEDED when the turn did not come in time, CANCELLED when the caller went away.
         """
-        job = _Job(payload, group, cost_s, is_cancelled, admission.since)
+        job = _Job(payload, group, cost_s, is_cancelled, admission.since, not admission.has_called)
         waiting, lane = self._lanes[admission.lane], admission.lane
         if admission.has_called:
             waiting.appendleft(job)
@@ -175,7 +176,7 @@ class Scheduler:
         finally:
             self._running -= 1
             if others_wait:
-                self._gate.executed(sum(job.cost_s for job in jobs), time.monotonic() - started)
+                self._gate.executed(sum(job.cost_s for job in jobs if job.is_first), time.monotonic() - started)
             self._pump()
         for job, result in zip(jobs, results, strict=True):
             if job.done.done():
