@@ -80,7 +80,7 @@ class Load:
         self._tree = Tree([process.pid])
 
     def _next(self) -> Samples:
-        return self._pieces[self._random.integers(len(self._pieces))]
+        return self._pieces[int(self._random.integers(len(self._pieces)))]
 
     async def capacity(self, seconds: float) -> float:
         """Audio seconds a second with `IN_FLIGHT` callers who each wait for their answer."""
@@ -192,7 +192,14 @@ async def measure(name: str, load: Load, factors: Sequence[float], seconds: floa
     return curve
 
 
-COLUMNS = ("offered", "audio s/s", "goodput / capacity", "refused", "told within (p50, p99)", "with a hint")
+COLUMNS: tuple[str, ...] = (
+    "offered",
+    "audio s/s",
+    "goodput / capacity",
+    "refused",
+    "told within (p50, p99)",
+    "with a hint",
+)
 COLUMNS += ("accepted p50, p99", "queue", "memory", "recovered in")
 
 
@@ -308,6 +315,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three levels, two minutes")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     arguments = parser.parse_args()
+    factors: Sequence[float]
+    gateway_factors: Sequence[float]
     factors, gateway_factors, seconds = FACTORS, GATEWAY_FACTORS, arguments.seconds
     if arguments.quick:
         factors, gateway_factors, seconds = (0.5, 4.0), (3.0,), 12.0

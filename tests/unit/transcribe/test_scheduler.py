@@ -38,13 +38,14 @@ class Executor:
     async def call(self, name: str, admission: Admission, *, group="g", cost_s=10.0) -> str:
         """One call of a request, which may make several."""
         self._gates.setdefault(name, asyncio.get_running_loop().create_future())
-        return await self.scheduler.run(
+        answer: str = await self.scheduler.run(
             name,
             admission=admission,
             group=group,
             cost_s=cost_s,
             is_cancelled=lambda: name in self.cancelled,
         )
+        return answer
 
     async def _execute(self, names: Sequence[str]) -> list[object]:
         self.executions.append(list(names))
