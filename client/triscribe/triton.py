@@ -170,7 +170,7 @@ class TritonConnection:
         wait = wait_random_exponential(self._retry.first_wait_s, max=self._retry.longest_wait_s)(state)
         error = state.outcome.exception() if state.outcome else None
         hint = error.retry_after_s if isinstance(error, ServerError) else None
-        return max(wait, hint or 0.0)
+        return wait + (hint or 0.0)  # the jitter beyond it, or all who were refused would be back at once
 
     async def _infer(self, samples: Samples, options: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         try:

@@ -1,7 +1,8 @@
-"""How many calls are open, in all and for each caller."""
+"""How many calls are open, in all and for each caller; and when the server behind wants none."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,3 +39,32 @@ class CallLimits:
             self._open[caller] -= 1
             if not self._open[caller]:
                 del self._open[caller]
+
+
+class Backoff:
+    """Refuses calls for a checkpoint while its queue is known to be full: decoding them first would cost others time.
+
+    The server's own hint says how long, but never longer than `LONGEST_S`: its queue lasts for longer than that.
+    """
+
+    LONGEST_S = 2.0
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    @contextmanager
+    def guard(self, model: str) -> Iterator[None]:
+        """Around the work of one call.
+
+        Raises:
+            ResourceExhaustedError: the server has refused another call a moment ago.
+        """
+        left_s = self._until.get(model, 0.0) - time.monotonic()
+        if left_s > 0:
+            raise ResourceExhaustedError("the server's queue is full", retry_after_s=max(1.0, round(left_s, 1)))
+        try:
+            yield
+        except ResourceExhaustedError as error:
+            if error.retry_after_s is not None:
+                self._until[model] = time.monotonic() + min(error.retry_after_s, self.LONGEST_S)
+            raise

@@ -9,6 +9,7 @@ from typing import Any
 from triscribe.errors import InvalidArgumentError
 from triscribe.gateway.calls import WORK, current_call
 from triscribe.gateway.config import read_config
+from triscribe.gateway.limits import Backoff
 from triscribe.gateway.messages import metadata_message, result_message
 from triscribe.gateway.pipeline import Hooks, RecordingPipeline
 from triscribe.gateway.settings import GatewaySettings
@@ -27,6 +28,7 @@ class RecognizeHandler:
         self._watcher = watcher
         self._pipeline = pipeline
         self._session = session
+        self._backoff = Backoff()
 
     async def handle(self, request: Any) -> pb.RecognizeResponse:
         """Answer one call."""
@@ -49,10 +51,11 @@ class RecognizeHandler:
             diarized=lambda share: None,
             final=lambda segments: None,
         )
-        async with asyncio.timeout(self._settings.call_timeout_s):
-            transcript = await self._pipeline.run(
-                audio, recognition, self._session, max_s=self._settings.max_recognize_s, hooks=hooks
-            )
+        with self._backoff.guard(recognition.model):
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                transcript = await self._pipeline.run(
+                    audio, recognition, self._session, max_s=self._settings.max_recognize_s, hooks=hooks
+                )
         call.audio_in_s = call.audio_out_s = transcript.audio.duration
         call.work_s = time.monotonic() - started
         return pb.RecognizeResponse(

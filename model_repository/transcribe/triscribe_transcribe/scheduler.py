@@ -9,35 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from .admission import Admission, Gate, Lane, Limits
 from .errors import PipelineError
-
-Lane = Literal["interactive", "bulk"]
 
 Execute = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
 """Runs a group: one payload a job in, one result or exception a job out."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much waits and how much runs at once. Seconds are audio seconds, those of `*_wait_s` on the clock."""
-
-    max_waiting_s: float = 7200.0
-    """What may wait before a request is refused, in both lanes together."""
-    group_size: int = 4
-    """Chunks in one execution; `serving/machine.py` says why so many."""
-    bulk_group_s: float = 60.0
-    """Audio in one bulk execution: the longest that an interactive request waits for."""
-    depth: int = 1
-    """Executions in flight: one for each instance that can run one. More would queue behind each other in Triton,
-    where an interactive request cannot overtake them."""
-    fair_wait_s: float = 10.0
-    """A bulk request that has waited so long goes before fuller groups."""
-    max_wait_s: float = 3600.0
-    """The longest that a request waits that names no limit of its own."""
 
 
 @dataclass(eq=False)
@@ -46,7 +27,8 @@ class _Job:
     group: Hashable
     cost_s: float
     is_cancelled: Callable[[], bool]
-    since: float = field(default_factory=time.monotonic)
+    since: float
+    is_first: bool
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -60,67 +42,85 @@ class Scheduler:
         self._on_change = on_change
         self._lanes: dict[Lane, deque[_Job]] = {"interactive": deque(), "bulk": deque()}
         self._running = 0
-        self._waiting_s = 0.0
-        self._speed = 10.0  # audio seconds a second, a running mean
+        self._gate = Gate(limits)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def waiting_s(self) -> float:
         """Audio seconds in the queue."""
-        return self._waiting_s
+        return sum(self._gate.waiting.values())
+
+    @contextmanager
+    def admitted(self, lane: Lane, cost_s: float, max_wait_s: float | None = None) -> Iterator[Admission]:
+        """Let a request in, before any work is done for it.
+
+        Args:
+            lane: which queue.
+            cost_s: audio seconds of the encoder context of its first call, 0 for a request that makes none.
+            max_wait_s: seconds that its calls may wait for their turn; None takes the limit of the queue.
+
+        Raises:
+            PipelineError: RESOURCE_EXHAUSTED when its turn would come too late, or the queue is full.
+        """
+        admission = self._gate.admit(lane, cost_s, max_wait_s)
+        try:
+            yield admission
+        finally:
+            self._gate.release(admission)
 
     async def run(
         self,
         payload: Any,
         *,
-        lane: Lane,
+        admission: Admission,
         group: Hashable,
         cost_s: float,
         is_cancelled: Callable[[], bool],
-        max_wait_s: float | None = None,
     ) -> Any:
         """Wait for a turn, be executed, return the result.
 
+        A further call of a request goes before those that have not begun: what was done for it is not lost.
+
         Args:
             payload: handed to the execution.
-            lane: which queue.
+            admission: of the request that this call belongs to.
             group: calls with equal groups may be sent together.
             cost_s: audio seconds of the encoder context.
             is_cancelled: asked when the turn comes; a cancelled call is never started.
-            max_wait_s: seconds that it may wait for its turn; None takes the limit of the queue.
 
         Raises:
-            PipelineError: RESOURCE_EXHAUSTED when the queue is full, DEADLINE_EXCEEDED when the turn did not come in
-                time, CANCELLED when the caller went away.
+            PipelineError: DEADLINE_EXCEEDED when the turn did not come in time, CANCELLED when the caller went away.
         """
-        if self._waiting_s + cost_s > self._limits.max_waiting_s:
-            raise PipelineError("RESOURCE_EXHAUSTED", "the queue is full", retry_after_s=self._hint_s())
-        job = _Job(payload, group, cost_s, is_cancelled)
-        self._lanes[lane].append(job)
-        self._waiting_s += cost_s
-        self._on_change()
+        job = _Job(payload, group, cost_s, is_cancelled, admission.since, not admission.has_called)
+        waiting, lane = self._lanes[admission.lane], admission.lane
+        if admission.has_called:
+            waiting.appendleft(job)
+        else:
+            waiting.append(job)
+            admission.has_called = True
+            self._gate.release(admission)
+        self._moved(lane, cost_s)
         loop = asyncio.get_running_loop()
         # Let the callers that are ready at this moment join the group before it leaves.
         loop.call_soon(self._pump)
-        patience_s = self._limits.max_wait_s if max_wait_s is None else min(max_wait_s, self._limits.max_wait_s)
-        expiry = loop.call_later(patience_s, self._expire, lane, job, patience_s)
+        expiry = loop.call_later(admission.max_wait_s, self._expire, lane, job, admission.max_wait_s)
         try:
             return await job.done
         finally:
             expiry.cancel()
 
-    def _hint_s(self) -> float:
-        return round(max(1.0, self._waiting_s / self._speed / 2), 1)
+    def _moved(self, lane: Lane, cost_s: float) -> None:
+        self._gate.waiting[lane] += cost_s
+        self._on_change()
 
     def _expire(self, lane: Lane, job: _Job, patience_s: float) -> None:
         if job in self._lanes[lane]:
             message = f"its turn did not come within {patience_s:g} s"
-            self._refuse(self._lanes[lane], job, PipelineError("DEADLINE_EXCEEDED", message))
+            self._refuse(lane, job, PipelineError("DEADLINE_EXCEEDED", message))
 
-    def _refuse(self, waiting: deque[_Job], job: _Job, error: PipelineError) -> None:
-        waiting.remove(job)
-        self._waiting_s -= job.cost_s
-        self._on_change()
+    def _refuse(self, lane: Lane, job: _Job, error: PipelineError) -> None:
+        self._lanes[lane].remove(job)
+        self._moved(lane, -job.cost_s)
         if not job.done.done():
             job.done.set_exception(error)
 
@@ -135,13 +135,10 @@ class Scheduler:
         """The next group, when so many executions may start."""
         for lane, waiting in self._lanes.items():
             for job in [job for job in waiting if job.done.done() or job.is_cancelled()]:
-                self._refuse(waiting, job, PipelineError("CANCELLED", "the caller went away"))
+                self._refuse(lane, job, PipelineError("CANCELLED", "the caller went away"))
             if waiting:
-                bulk = lane == "bulk"
-                group = self._fullest(waiting) if bulk else waiting[0].group
-                if bulk:
-                    return self._take_group(waiting, group, self._limits.depth, self._limits.bulk_group_s)
-                return self._take_group(waiting, group, free, float("inf"))
+                group = self._fullest(waiting) if lane == "bulk" else waiting[0].group
+                return self._take_group(lane, group, self._limits.depth if lane == "bulk" else free)
         return []
 
     def _fullest(self, waiting: deque[_Job]) -> Hashable:
@@ -150,7 +147,7 @@ class Scheduler:
             return waiting[0].group
         return Counter(job.group for job in waiting).most_common(1)[0][0]
 
-    def _take_group(self, waiting: deque[_Job], group: Hashable, executions: int, cap_s: float) -> list[_Job]:
+    def _take_group(self, lane: Lane, group: Hashable, executions: int) -> list[_Job]:
         """The oldest job of a group and, in order, those that can share its execution.
 
         What waits is shared out between `executions`: two halves side by side are faster than one whole beside an
@@ -158,6 +155,7 @@ class Scheduler:
         with those that still run, too: its groups shrink, so that all instances end at nearly the same time (guided
         self-scheduling, Polychronopoulos and Kuck 1987).
         """
+        waiting, cap_s = self._lanes[lane], self._limits.bulk_group_s if lane == "bulk" else float("inf")
         alike = [job for job in waiting if job.group == group]
         sharing = executions - len({job.group for job in waiting}) + 1  # the other groups want one too
         share = -(-len(alike) // max(1, sharing))
@@ -169,20 +167,19 @@ class Scheduler:
             taken.append(job)
             total_s += job.cost_s
             waiting.remove(job)
-        self._waiting_s -= total_s
-        self._on_change()
+        self._moved(lane, -total_s)
         return taken
 
     async def _run(self, jobs: list[_Job]) -> None:
-        started = time.monotonic()
+        started, others_wait = time.monotonic(), any(self._lanes.values())
         try:
             results = await self._execute([job.payload for job in jobs])
         except Exception as error:
             results = [error] * len(jobs)
         finally:
             self._running -= 1
-            speed = sum(job.cost_s for job in jobs) / max(time.monotonic() - started, 1e-3)
-            self._speed += 0.1 * (speed - self._speed)
+            if others_wait:
+                self._gate.executed(sum(job.cost_s for job in jobs if job.is_first), time.monotonic() - started)
             self._pump()
         for job, result in zip(jobs, results, strict=True):
             if job.done.done():

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from .admission import Admission, Limits
 from .checkpoint import Checkpoint
 from .errors import PipelineError
-from .features import FRAMES_PER_SECOND, SAMPLE_RATE, check_audio, log_mel
+from .features import FRAMES_PER_SECOND, SAMPLE_RATE, check_audio, is_silent, log_mel
 from .options import Options
 from .pipeline import Context, Job, Pipeline
 from .quality import Verdict
 from .result import Result, Warning_
-from .scheduler import Limits, Scheduler
+from .scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +95,8 @@ class Service:
             checkpoint = self._checkpoint(options)
             prompt = checkpoint.prompt(options.initial_prompt, options.hotwords)
             job = Job(samples, options, prompt, checkpoint)
-            result = await self._pipeline(job, request.is_cancelled).run(job)
+            with self._admitted(job) as admission:
+                result = await self._pipeline(job, admission, request.is_cancelled).run(job)
         except PipelineError as error:
             return error.envelope()
         except Exception:
@@ -132,17 +135,23 @@ class Service:
         }
         return [_result(envelope) for envelope in await self._call(f"whisper-{name}", tensors)]
 
-    def _pipeline(self, job: Job, is_cancelled: Callable[[], bool]) -> Pipeline:
+    def _admitted(self, job: Job) -> AbstractContextManager[Admission]:
+        """The request's place in the queue, before anything is computed for it: refusing has to be cheap."""
+        options = job.options
+        frames = self._settings.context.frames(len(job.samples), options.language)
+        cost_s = 0.0 if is_silent(job.samples) and not options.detect_only else frames / FRAMES_PER_SECOND
+        return self._schedulers[job.checkpoint.name].admitted(options.priority, cost_s, options.max_wait_s)
+
+    def _pipeline(self, job: Job, admission: Admission, is_cancelled: Callable[[], bool]) -> Pipeline:
         name = job.checkpoint.name
 
         async def whisper(features: NDArray[np.float32], options: dict[str, Any]) -> dict[str, Any]:
             answer: dict[str, Any] = await self._schedulers[name].run(
                 (features, json.dumps(options)),
-                lane=job.options.priority,
+                admission=admission,
                 group=(features.shape[1], len(options["prompt"]), options["beam_size"], options["temperature"]),
                 cost_s=features.shape[1] / FRAMES_PER_SECOND,
                 is_cancelled=is_cancelled,
-                max_wait_s=job.options.max_wait_s,
             )
             return answer
 

@@ -1,5 +1,9 @@
 import os
+import signal
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,3 +46,28 @@ def test_the_mode_is_that_of_the_file_before_or_an_ordinary_one(tmp_path):
     (tmp_path / "private.txt").chmod(0o600)
     atomic_write(tmp_path / "private.txt", "new")
     assert stat.S_IMODE((tmp_path / "private.txt").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    script = (
+        "import os, signal, sys, pathlib\n"
+        "from triscribe.formats import atomic_write\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "atomic_write(pathlib.Path(sys.argv[1]), 'new' * 100_000)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+def test_two_writers_at_once_leave_one_of_both_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    contents = [letter * 1_000_000 for letter in "ab"]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            list(pool.map(lambda content: atomic_write(path, content), contents))
+            assert path.read_text() in contents
+    assert list(tmp_path.iterdir()) == [path]

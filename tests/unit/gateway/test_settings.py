@@ -6,7 +6,7 @@ import pytest
 
 from triscribe.errors import ResourceExhaustedError, UsageError
 from triscribe.gateway import GatewaySettings
-from triscribe.gateway.limits import CallLimits
+from triscribe.gateway.limits import Backoff, CallLimits
 
 
 def test_plaintext_stays_on_this_machine(tmp_path):
@@ -65,3 +65,23 @@ def test_logs_are_json_and_tell_no_local_variables():
     assert entry["request_id"] == "r1"
     assert entry["exception"][0]["exc_type"] == "ValueError"
     assert "what somebody said" not in line
+
+
+def test_after_a_refusal_calls_are_refused_here_until_the_hint_has_passed(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("triscribe.gateway.limits.time.monotonic", lambda: now)
+    backoff = Backoff()
+    with pytest.raises(ResourceExhaustedError), backoff.guard("base"):
+        raise ResourceExhaustedError("full", retry_after_s=30.0)
+    with pytest.raises(ResourceExhaustedError) as caught, backoff.guard("base"):
+        pytest.fail("the work was begun")
+    assert caught.value.retry_after_s == Backoff.LONGEST_S
+    with backoff.guard("tiny.en"):
+        pass
+    now += Backoff.LONGEST_S
+    with backoff.guard("base"):
+        pass
+    with pytest.raises(ResourceExhaustedError), backoff.guard("base"):
+        raise ResourceExhaustedError("too long")  # of this call alone
+    with backoff.guard("base"):
+        pass

@@ -3,8 +3,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from triscribe_transcribe.admission import Admission, Gate, Limits
 from triscribe_transcribe.errors import PipelineError
-from triscribe_transcribe.scheduler import Limits, Scheduler
+from triscribe_transcribe.scheduler import Scheduler
 
 
 class Executor:
@@ -27,17 +28,24 @@ class Executor:
     def submit(
         self, name: str, *, lane="interactive", group="g", cost_s=10.0, max_wait_s: float | None = None
     ) -> asyncio.Task[str]:
+        async def request() -> str:
+            with self.scheduler.admitted(lane, cost_s, max_wait_s) as admission:
+                return await self.call(name, admission, group=group, cost_s=cost_s)
+
         self._gates[name] = asyncio.get_running_loop().create_future()
-        return asyncio.create_task(
-            self.scheduler.run(
-                name,
-                lane=lane,
-                group=group,
-                cost_s=cost_s,
-                is_cancelled=lambda: name in self.cancelled,
-                max_wait_s=max_wait_s,
-            )
+        return asyncio.create_task(request())
+
+    async def call(self, name: str, admission: Admission, *, group="g", cost_s=10.0) -> str:
+        """One call of a request, which may make several."""
+        self._gates.setdefault(name, asyncio.get_running_loop().create_future())
+        answer: str = await self.scheduler.run(
+            name,
+            admission=admission,
+            group=group,
+            cost_s=cost_s,
+            is_cancelled=lambda: name in self.cancelled,
         )
+        return answer
 
     async def _execute(self, names: Sequence[str]) -> list[object]:
         self.executions.append(list(names))
@@ -282,3 +290,89 @@ async def test_the_end_of_a_file_is_shared_with_the_instance_that_still_runs():
     assert [len(names) for names in executor.executions] == [4, 4, 2, 1, 1]
     executor.finish("10", "11")
     assert len(await asyncio.gather(*jobs)) == 12
+
+
+async def test_a_further_call_of_a_request_is_never_refused_and_goes_first():
+    executor = Executor(Limits(max_waiting_s=20.0, group_size=1))
+
+    async def two_calls() -> list[str]:
+        with executor.scheduler.admitted("interactive", 10.0) as admission:
+            return [await executor.call(name, admission) for name in ("once", "again")]
+
+    both = asyncio.create_task(two_calls())
+    await settle()
+    others = [executor.submit(name) for name in "abc"]  # "c" has no room
+    await settle()
+    executor.finish("once")
+    await settle()
+    executor.finish("a")
+    await settle()
+    assert executor.started == ["once", "a", "again"]
+    executor.finish("again", "b")
+    assert await both == ["answer to once", "answer to again"]
+    answers = await asyncio.gather(*others, return_exceptions=True)
+    assert answers[:2] == ["answer to a", "answer to b"]
+    assert isinstance(answers[2], PipelineError)
+
+
+async def test_what_was_let_in_counts_before_it_waits():
+    """The log-mel is computed in between: a burst must not slip in meanwhile."""
+    scheduler = Executor(Limits(max_waiting_s=20.0)).scheduler
+    with scheduler.admitted("interactive", 10.0), scheduler.admitted("bulk", 10.0):
+        with pytest.raises(PipelineError, match="full"), scheduler.admitted("interactive", 10.0):
+            pass
+        with scheduler.admitted("interactive", 0.0):  # silence: nothing to wait for
+            pass
+    with scheduler.admitted("interactive", 20.0):
+        pass
+
+
+class TestGate:
+    """One execution at a time of four chunks, 10 audio seconds a second: 60 s may always wait, and 100 s take 10 s."""
+
+    @pytest.fixture
+    def gate(self):
+        gate = Gate(Limits())
+        gate.executed(100.0, 10.0)
+        return gate
+
+    def test_an_interactive_request_that_would_wait_too_long_is_refused_with_a_hint(self, gate):
+        gate.waiting["interactive"] = 95.0
+        gate.admit("interactive", 10.0, None)
+        gate.waiting["interactive"] = 110.0
+        with pytest.raises(PipelineError) as caught:
+            gate.admit("interactive", 10.0, None)
+        assert caught.value.code == "RESOURCE_EXHAUSTED"
+        assert caught.value.retry_after_s == 2.0
+        gate.waiting["interactive"] = 410.0
+        with pytest.raises(PipelineError) as caught:
+            gate.admit("interactive", 10.0, None)
+        assert caught.value.retry_after_s == pytest.approx(32.0)
+
+    def test_bulk_waits_for_all_and_interactive_only_for_its_own(self, gate):
+        gate.waiting["bulk"] = 5000.0
+        gate.admit("interactive", 10.0, None)
+        gate.admit("bulk", 10.0, None)
+        with pytest.raises(PipelineError, match="502 s, later than the 60 s"):
+            gate.admit("bulk", 10.0, 60.0)
+
+    def test_a_slow_machine_still_lets_a_full_round_wait(self):
+        gate = Gate(Limits())
+        gate.executed(30.0, 60.0)
+        gate.waiting["interactive"] = 50.0
+        gate.admit("interactive", 10.0, None)
+        with pytest.raises(PipelineError, match="120 s"):
+            gate.admit("interactive", 10.0, None)
+
+    def test_the_limit_of_the_request_itself_counts(self, gate):
+        gate.waiting["interactive"] = 20.0
+        gate.admit("interactive", 10.0, 2.5)
+        with pytest.raises(PipelineError, match=r"about 3 s, later than the 2\.5 s"):
+            gate.admit("interactive", 10.0, 2.5)
+
+    def test_decoding_again_makes_the_queue_slower(self, gate):
+        gate.waiting["interactive"] = 95.0
+        gate.admit("interactive", 1.0, None)
+        gate.executed(0.0, 10.0)
+        with pytest.raises(PipelineError, match="its turn"):
+            gate.admit("interactive", 1.0, None)

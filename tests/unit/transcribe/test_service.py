@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tests.support import REPOSITORY, SAMPLE_RATE
 
+from triscribe_transcribe.admission import Limits
 from triscribe_transcribe.checkpoint import PROMPT_TOKENS, Checkpoint
 from triscribe_transcribe.errors import PipelineError
-from triscribe_transcribe.scheduler import Limits
 from triscribe_transcribe.service import Request, Service, Settings
 
 from .support import FakeWhisper, noise
