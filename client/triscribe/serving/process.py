@@ -126,6 +126,13 @@ class ServerProcess:
         except psutil.Error:
             return set()
 
+    def frozen(self) -> set[int]:
+        """Process ids, of the server and its stubs, that were stopped by a signal and do not go on.
+
+        A debugger's stop does not count: somebody is at it.
+        """
+        return {pid for pid in (self.pid, *self.stubs()) if _status(pid) == psutil.STATUS_STOPPED}
+
     def stop(self, timeout_s: float | None = None) -> None:
         """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest."""
         timeout_s = self._command.drain_s + KILL_S if timeout_s is None else timeout_s
@@ -155,6 +162,13 @@ def wait_until(deadline: float, interval_s: float = 0.1) -> bool:
     """Sleep one interval; False once the deadline (of `time.monotonic`) has passed."""
     time.sleep(min(interval_s, max(0.0, deadline - time.monotonic())))
     return time.monotonic() < deadline
+
+
+def _status(pid: int) -> str | None:
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.Error:
+        return None
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -1,0 +1,99 @@
+"""Every fault against the real processes: what is done, what is expected, what was seen.
+
+    .venv/bin/python benchmarks/faults.py [--only NAME,…] [--quick] [--write]
+
+A name of `--only` may be the beginning of several. Ends with status 1 when an outcome differs from what is expected;
+`--write` puts the table into docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import faults_triton
+from faults_stage import MODEL, Seen, Stage
+from page import markdown_table, write_section
+
+QUICK = ("kill-whisper-load", "stop-whisper-load")
+COLUMNS = ("fault", "expected", "seen", "not ready after", "ready again after", "results", "")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row: `make` provokes it and looks."""
+
+    name: str
+    done: str
+    expected: str
+    make: Callable[[Stage], Seen]
+
+
+FAULTS = tuple(Fault(*row) for part in (faults_triton,) for row in part.faults())
+
+
+def main() -> None:
+    """Make the chosen faults."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="names, or beginnings of names")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    parser.add_argument("--list", action="store_true", help="name them all and make none")
+    arguments = parser.parse_args()
+    wanted = tuple(filter(None, arguments.only.split(","))) or (QUICK if arguments.quick else ("",))
+    chosen = [fault for fault in FAULTS if fault.name.startswith(wanted)]
+    if arguments.list:
+        print("\n".join(f"{fault.name:28} {fault.done}" for fault in chosen))
+        return
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    started = time.monotonic()
+    with Stage() as stage:
+        rows = [(fault, _made(stage, fault)) for fault in chosen]
+    took = time.monotonic() - started
+    wrong = [fault.name for fault, seen in rows if not seen.ok]
+    print(_table(rows), f"\n{len(rows)} faults in {took / 60:.1f} min; not as expected: {', '.join(wrong) or 'none'}")
+    if arguments.write:
+        words = f"Model {MODEL}; {len(rows)} faults in {took / 60:.0f} minutes, {len(wrong)} not as expected."
+        write_section("reliability.md", "faults.py", f"{words}\n\n{_table(rows)}")
+    sys.exit(bool(wrong))
+
+
+def _made(stage: Stage, fault: Fault) -> Seen:
+    started = time.monotonic()
+    try:
+        seen = fault.make(stage)
+    except Exception as error:
+        seen = Seen(False, f"{type(error).__name__}: {error}")
+    print(f"{'ok  ' if seen.ok else 'FAIL'} {fault.name} ({time.monotonic() - started:.0f} s): {seen}")
+    return seen
+
+
+def _table(rows: Sequence[tuple[Fault, Seen]]) -> str:
+    def seconds(value: float | None) -> str:
+        return "" if value is None else f"{value:.1f} s"
+
+    def equal(seen: Seen) -> str:
+        return "" if seen.equal is None else "equal" if seen.equal else "**differ**"
+
+    return markdown_table(
+        COLUMNS,
+        [
+            (
+                fault.done,
+                fault.expected,
+                seen.outcome.replace("|", "\\|"),
+                seconds(seen.not_ready_s),
+                seconds(seen.ready_s),
+                equal(seen),
+                "yes" if seen.ok else "**no**",
+            )
+            for fault, seen in rows
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
