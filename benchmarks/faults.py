@@ -9,11 +9,15 @@ A name of `--only` may be the beginning of several. Ends with status 1 when an o
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import faults_host
+import faults_network
+import faults_peers
 import faults_triton
 from faults_stage import MODEL, Seen, Stage
 from page import markdown_table, write_section
@@ -32,7 +36,9 @@ class Fault:
     make: Callable[[Stage], Seen]
 
 
-FAULTS = tuple(Fault(*row) for part in (faults_triton,) for row in part.faults())
+FAULTS = tuple(
+    Fault(*row) for part in (faults_triton, faults_peers, faults_host, faults_network) for row in part.faults()
+)
 
 
 def main() -> None:
@@ -65,7 +71,7 @@ def _made(stage: Stage, fault: Fault) -> Seen:
     started = time.monotonic()
     try:
         seen = fault.make(stage)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         seen = Seen(False, f"{type(error).__name__}: {error}")
     print(f"{'ok  ' if seen.ok else 'FAIL'} {fault.name} ({time.monotonic() - started:.0f} s): {seen}")
     return seen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -27,16 +26,16 @@ from triscribe.serving.runtime import STUB
 from triscribe.types import ChunkResult, Samples, Transcript
 
 MODEL = "tiny.en"
-CALLS = 24
+CALLS = 16
 CALLERS = 8
-MINUTES = 3.0
+MINUTES = 2.0
 """Of the file that is under way when something happens to a long job."""
 
 STOPPED_S = 20.0
 """How long a process is stopped."""
 NOTICED_S = 10.0
 """A dead part shows as not ready within this time."""
-RECOVERED_S = 120.0
+RECOVERED_S = 60.0
 
 # Root needs no user namespace, and may be forbidden to make one.
 UNSHARE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--mount")
@@ -167,6 +166,11 @@ class Readiness:
             time.sleep(0.1)
 
     @property
+    def elapsed_s(self) -> float:
+        """Seconds since the fault."""
+        return time.monotonic() - self._zero
+
+    @property
     def in_time(self) -> bool:
         """Whether the loss showed within `NOTICED_S`, and the service came back."""
         return self.lost_s is not None and self.lost_s <= NOTICED_S and self.back_s is not None
@@ -260,11 +264,6 @@ class Stage:
         readiness = Readiness(is_ready)
         with polled(readiness.look, 0.1):
             yield readiness
-
-
-def interpreter() -> str:
-    """The Python that runs this."""
-    return sys.executable
 
 
 SIGTERM_STATUS = 128 + signal.SIGTERM

@@ -49,6 +49,10 @@ class State(Enum):
     FAILED = "failed"
 
 
+_WORKER_DIED = "is not healthy"
+"""What Triton says of a stub that was killed; of one that failed it tells why."""
+
+
 class _LostError(ServingError):
     """A starting server was killed, or hangs because a worker was: it may come up at the next try."""
 
@@ -160,10 +164,11 @@ class Supervisor:
         last_whole = time.monotonic()
         while not self._canary.is_ready():
             if process.returncode is not None:
-                kind = _LostError if process.returncode < 0 else ServingError
-                raise kind(*process.failure(f"Triton ended with status {process.returncode} while it started.").args)
+                failure = process.failure(f"Triton ended with status {process.returncode} while it started.")
+                killed = process.returncode < 0 or _WORKER_DIED in str(failure)
+                raise _LostError(*failure.args) if killed else failure
             stubs = process.stubs()
-            if seen <= stubs:
+            if seen <= stubs and not process.lost_stubs():
                 last_whole = time.monotonic()
             elif time.monotonic() - last_whole > self._watch.orphaned_s:
                 raise _LostError(*process.failure("A model worker ended while Triton started.").args)

@@ -334,3 +334,9 @@ def test_killed_at_every_start_it_is_given_up(supervise, canary):
     canary.ready = False
     with pytest.raises(ServingError, match="3 times in a row"):
         supervise("kill -9 $$").start()
+
+
+def test_a_start_that_ends_because_a_worker_was_killed_is_tried_again(supervise, canary):
+    canary.ready = False
+    with pytest.raises(ServingError, match="3 times in a row"):
+        supervise("echo \"E1121 Stub process 'whisper-base_0_0' is not healthy.\"; exit 1").start()
