@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import faults_host
 import faults_network
 import faults_peers
 import faults_triton
 from faults_stage import MODEL, Seen, Stage
+from filelock import FileLock
 from page import markdown_table, write_section
 
 QUICK = ("kill-whisper-load", "stop-whisper-load")
+LAST = Path(__file__).parents[1] / "out" / "reliability" / "faults.json"
+"""The last outcome of each fault: `--only` with `--write` replaces single rows of the page."""
 COLUMNS = ("fault", "expected", "seen", "not ready after", "ready again after", "results", "")
 
 
@@ -55,16 +61,31 @@ def main() -> None:
         print("\n".join(f"{fault.name:28} {fault.done}" for fault in chosen))
         return
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    started = time.monotonic()
+    started, seen = time.monotonic(), {}
+    if arguments.write and not arguments.only:
+        LAST.unlink(missing_ok=True)
     with Stage() as stage:
-        rows = [(fault, _made(stage, fault)) for fault in chosen]
+        for fault in chosen:
+            seen[fault.name] = _made(stage, fault)
+            if arguments.write:
+                _write(fault.name, seen[fault.name])
     took = time.monotonic() - started
-    wrong = [fault.name for fault, seen in rows if not seen.ok]
-    print(_table(rows), f"\n{len(rows)} faults in {took / 60:.1f} min; not as expected: {', '.join(wrong) or 'none'}")
-    if arguments.write:
-        words = f"Model {MODEL}; {len(rows)} faults in {took / 60:.0f} minutes, {len(wrong)} not as expected."
-        write_section("reliability.md", "faults.py", f"{words}\n\n{_table(rows)}")
+    wrong = [name for name, outcome in seen.items() if not outcome.ok]
+    print(f"{_table(seen)}\n{len(seen)} faults in {took / 60:.1f} min; not as expected: {', '.join(wrong) or 'none'}")
     sys.exit(bool(wrong))
+
+
+def _write(name: str, seen: Seen) -> None:
+    """The row into the page, beside the last outcomes of the other faults."""
+    LAST.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(LAST.with_suffix(".lock")):
+        last = json.loads(LAST.read_text()) if LAST.exists() else {}
+        last[name] = asdict(seen)
+        LAST.write_text(json.dumps(last))
+        rows = {fault.name: Seen(**last[fault.name]) for fault in FAULTS if fault.name in last}
+        wrong = sum(not row.ok for row in rows.values())
+        words = f"Model {MODEL}, {os.cpu_count()} cores; {len(rows)} of {len(FAULTS)} faults, {wrong} not as expected."
+        write_section("reliability.md", "faults.py", f"{words}\n\n{_table(rows)}")
 
 
 def _made(stage: Stage, fault: Fault) -> Seen:
@@ -77,7 +98,7 @@ def _made(stage: Stage, fault: Fault) -> Seen:
     return seen
 
 
-def _table(rows: Sequence[tuple[Fault, Seen]]) -> str:
+def _table(rows: Mapping[str, Seen]) -> str:
     def seconds(value: float | None) -> str:
         return "" if value is None else f"{value:.1f} s"
 
@@ -96,7 +117,8 @@ def _table(rows: Sequence[tuple[Fault, Seen]]) -> str:
                 equal(seen),
                 "yes" if seen.ok else "**no**",
             )
-            for fault, seen in rows
+            for fault in FAULTS
+            if (seen := rows.get(fault.name))
         ],
     )
 

@@ -29,7 +29,7 @@ from triscribe.diarization import Diarizer, DiarizerSettings
 from triscribe.errors import ServerError
 from triscribe.types import SAMPLE_RATE, Transcript
 
-VERBS = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
+VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
 
 
 class Gateway:

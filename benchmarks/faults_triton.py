@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from faults_stage import (
     CALLERS,
@@ -29,7 +30,7 @@ from replicas import harmed_calls, harmed_file, short_calls
 from triscribe.errors import ServerError
 from triscribe.types import ChunkResult
 
-VERBS = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
+VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
 
 
 def under_load(serving: Serving, part: str, harm: Harm, expected: Sequence[ChunkResult]) -> Seen:
@@ -179,7 +180,7 @@ Make = Callable[[Stage], Seen]
 def faults() -> list[tuple[str, str, str, Make]]:
     """Name, what is done, what is expected, how it is made."""
     made: list[tuple[str, str, str, Make]] = []
-    names = {kill: "kill", stop: "stop", terminate: "term"}
+    names: dict[Harm, str] = {kill: "kill", stop: "stop", terminate: "term"}
     recovers = "not ready within 10 s, recovers, nothing lost"
 
     def add(harm: Harm, part: str, moment: str, expected: str, make: Callable[[Stage, str, Harm], Seen]) -> None:
@@ -209,7 +210,7 @@ def faults() -> list[tuple[str, str, str, Make]]:
                 f"{names[harm]}-supervisor",
                 f"{VERBS[harm]} of the supervisor under load; started again",
                 recovers,
-                lambda stage, harm=harm: supervisor_restarted(stage, harm),
+                partial(supervisor_restarted, harm=harm),
             )
         )
     made.append(("stop-supervisor", "SIGSTOP for 20 s of the supervisor under load", recovers, supervisor_stopped))
