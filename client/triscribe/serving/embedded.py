@@ -155,7 +155,7 @@ def _written(run_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         # copytree collects what went wrong as (source, target, reason).
-        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        reason = error.args[0][0][2].partition(": '")[0] if isinstance(error, shutil.Error) else error.strerror
         raise ServingError(
             f"The run directory {run_dir} cannot be written ({reason}): make room there, or set TMPDIR."
         ) from error
