@@ -218,6 +218,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+        self._uses = 0
         self.work = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="triscribe-faults-")))
 
     def __enter__(self) -> Stage:
@@ -237,6 +238,9 @@ class Stage:
     @property
     def service(self) -> Service:
         """The shared one, ready; started again where a fault has ended or broken it."""
+        self._uses += 1
+        if self._uses % 4 == 0:  # the supervisor gives up after five restarts in a row without a minute between them
+            self._service.stop()
         if not wait_for(self._service.is_ready, 60 if self._service.running else 0):
             self._service.stop()
             self._service.start()
