@@ -1,6 +1,7 @@
 """A local diarizer that answers no health check any more, and that nobody asks for anything else."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from triscribe.diarization import Diarizer, DiarizerSettings, _Peer
 @pytest.fixture
 def diarizer(monkeypatch):
     """One whose process listens nowhere; `killed` counts its ends."""
-    process = SimpleNamespace(alive=True, accepts_calls=True, pid=1, killed=0, token=None)
+    process: Any = SimpleNamespace(alive=True, accepts_calls=True, pid=1, killed=0, token=None)
     process.ends_within = lambda seconds: False
 
     def kill():
