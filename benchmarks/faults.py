@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -98,6 +99,11 @@ def _made(stage: Stage, fault: Fault) -> Seen:
     return seen
 
 
+def _words(outcome: str) -> str:
+    """An outcome on one line of the table, without paths of this machine."""
+    return re.sub(r"/\S+/", "…/", " ".join(outcome.split()))[:160].replace("|", "\\|")
+
+
 def _table(rows: Mapping[str, Seen]) -> str:
     def seconds(value: float | None) -> str:
         return "" if value is None else f"{value:.1f} s"
@@ -111,7 +117,7 @@ def _table(rows: Mapping[str, Seen]) -> str:
             (
                 fault.done,
                 fault.expected,
-                seen.outcome.replace("|", "\\|"),
+                _words(seen.outcome),
                 seconds(seen.not_ready_s),
                 seconds(seen.ready_s),
                 equal(seen),
