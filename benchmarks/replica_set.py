@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,17 +27,41 @@ STOP_S = 60.0
 
 
 class Replica:
-    """One `triscribe serve` on ports that it keeps through every restart."""
+    """One `triscribe serve` on ports that it keeps through every restart.
 
-    def __init__(self, name: str, work: Path, *, model: str, threads: int) -> None:
+    `prefix` is put before the command, `environment` beside its variables.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Path,
+        *,
+        model: str,
+        threads: int,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._ports = _free_ports(4)
         self.grpc, self.health = self._ports[0], self._ports[3]
         names = ("grpc", "http", "metrics", "health")
-        self._command = [str(BIN / "triscribe"), "serve", "--model", model, "--threads", str(threads)]
+        self._command = [*prefix, str(BIN / "triscribe"), "serve", "--model", model, "--threads", str(threads)]
         self._command += [f"--{n}-port={port}" for n, port in zip(names, self._ports, strict=True)]
-        self._log = work / f"{name}.log"
+        self._environment = {**os.environ, **(environment or {})}
+        self.log = work / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The command, once it was started."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def running(self) -> bool:
+        """Whether the command was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def url(self) -> str:
@@ -45,8 +70,8 @@ class Replica:
 
     def start(self) -> None:
         """Start the process; `wait_ready` waits for it."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
 
     def is_ready(self) -> bool:
         """The supervisor's word."""
@@ -54,7 +79,7 @@ class Replica:
 
     def wait_ready(self) -> None:
         """Wait until it serves."""
-        _wait(self.is_ready, START_S, f"{self.name} did not get ready: {self._log}")
+        _wait(self.is_ready, START_S, f"{self.name} did not get ready: {self.log}")
 
     def kill(self) -> None:
         """SIGKILL for the supervisor, Triton and the workers, as when a machine goes away."""
@@ -69,11 +94,11 @@ class Replica:
 
     def stop(self) -> None:
         """SIGTERM, and wait for the orderly end."""
-        if self._process is None or self._process.poll() is not None:
+        if not self.running:
             return
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(STOP_S)
+            self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self.kill()
 

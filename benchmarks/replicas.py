@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from load_input import clips, conversation
@@ -30,6 +31,8 @@ from triscribe.types import Chunk, ChunkResult, Samples, Transcript
 
 CALLERS = 16
 DECODING = {"temperature": [0.0]}
+
+T = TypeVar("T")
 
 
 async def short_calls(
@@ -66,15 +69,13 @@ async def spread(
     return [replica.answered() - b for replica, b in zip(replicas, before, strict=True)]
 
 
-async def killed_during_calls(victim: Replica, envoy: Envoy, count: int) -> list[ChunkResult]:
-    """`count` short calls; the victim is killed when a quarter of them has been answered."""
+async def harmed_calls(url: str, count: int, harm: Callable[[], None], *, callers: int = CALLERS) -> list[ChunkResult]:
+    """`count` short calls; `harm` is done when a quarter of them has been answered."""
     reached = asyncio.Event()
     calls = asyncio.create_task(
-        short_calls(envoy.url, count, on_result=lambda done: reached.set() if done >= count // 4 else None)
+        short_calls(url, count, callers=callers, on_result=lambda done: reached.set() if done >= count // 4 else None)
     )
-    await reached.wait()
-    await asyncio.to_thread(victim.kill)
-    return await calls
+    return await _harmed(calls, reached, harm)
 
 
 async def rolling_replacement(replicas: Sequence[Replica], envoy: Envoy) -> list[ChunkResult]:
@@ -110,14 +111,20 @@ async def file(url: str, samples: Samples, progress: Callable[[float, float], No
         return await Transcriber(url, options).transcribe_decoded(session, decoded, path="-", progress=progress)
 
 
-async def killed_during_file(victim: Replica, envoy: Envoy, samples: Samples) -> Transcript:
-    """The victim is killed when a quarter of the file is done."""
+async def harmed_file(url: str, samples: Samples, harm: Callable[[], None]) -> Transcript:
+    """A recording; `harm` is done when a quarter of it is."""
     reached = asyncio.Event()
-    job = asyncio.create_task(
-        file(envoy.url, samples, lambda done, total: reached.set() if done >= total / 4 else None)
-    )
-    await reached.wait()
-    await asyncio.to_thread(victim.kill)
+    job = asyncio.create_task(file(url, samples, lambda done, total: reached.set() if done >= total / 4 else None))
+    return await _harmed(job, reached, harm)
+
+
+async def _harmed(job: asyncio.Task[T], reached: asyncio.Event, harm: Callable[[], None]) -> T:
+    waiting = asyncio.create_task(reached.wait())
+    await asyncio.wait({job, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if job.done():  # it failed: nothing is left to be harmed
+        return await job
+    await asyncio.to_thread(harm)
     return await job
 
 
@@ -151,7 +158,7 @@ def main() -> None:
         if "spread" in chosen:
             _spread(replicas, envoy, arguments.requests)
         if "calls" in chosen:
-            results = background.run(killed_during_calls(replicas[0], envoy, 50))
+            results = background.run(harmed_calls(envoy.url, 50, replicas[0].kill))
             print(f"kill -9 during 50 short calls: {len(results)} results, all equal: {results == expected}")
             _back(replicas[0], envoy)
         if "file" in chosen:
@@ -182,7 +189,7 @@ def _file(victim: Replica, envoy: Envoy, minutes: float) -> None:
     started = time.monotonic()
     undisturbed = background.run(file(envoy.url, samples))
     took = time.monotonic() - started
-    disturbed = background.run(killed_during_file(victim, envoy, samples))
+    disturbed = background.run(harmed_file(envoy.url, samples, victim.kill))
     print(
         f"kill -9 during a file of {minutes:g} min: {time.monotonic() - started - took:.0f} s against {took:.0f} s, "
         f"{len(disturbed.segments)} segments, equal: {disturbed == undisturbed}"

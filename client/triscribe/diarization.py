@@ -128,6 +128,7 @@ class Diarizer:
         self._settings = settings or DiarizerSettings()
         self._lock = threading.Lock()
         self._process: DiarizerProcess | None = None
+        self._silent: tuple[DiarizerProcess, float] | None = None
 
     def __enter__(self) -> Self:
         self._current()
@@ -161,17 +162,30 @@ class Diarizer:
             process.stop()
 
     async def is_serving(self, *, timeout_s: float) -> bool:
-        """Whether the diarizer answers its health check; a local one that has died is started again."""
+        """Whether the diarizer answers its health check; a local one that died or froze is started again."""
         from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415 - only the gateway asks
 
+        process = None
         try:
             async with asyncio.timeout(timeout_s):
-                peer = await self._peer(self._current())
+                peer = await self._peer(process := self._current())
                 async with self._channel(peer.address) as channel:
                     answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
-        except (TimeoutError, grpc.RpcError, DiarizationError, _LostError):
+        except (TimeoutError, grpc.RpcError, DiarizationError, _LostError) as error:
+            if process and process.accepts_calls:
+                await self._count_silence(process, error)
             return False
+        self._silent = None
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def _count_silence(self, process: DiarizerProcess, error: Exception) -> None:
+        """Bury one that has not answered for `heartbeat_s`: no job will come to find out, if nobody sends any to it."""
+        now = time.monotonic()
+        if self._silent is None or self._silent[0] is not process:
+            self._silent = process, now
+        elif now - self._silent[1] > self._settings.heartbeat_s:
+            self._silent = None
+            await asyncio.to_thread(self._bury, process, error)
 
     def diarize_sync(
         self, samples: Samples, options: DiarizationOptions | None = None, *, progress: Progress | None = None

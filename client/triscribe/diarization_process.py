@@ -118,6 +118,11 @@ class DiarizerProcess:
         return self._child.poll() is None
 
     @property
+    def accepts_calls(self) -> bool:
+        """Whether it has come so far."""
+        return self._ready.exists()
+
+    @property
     def killed(self) -> bool:
         """Whether a signal ended it."""
         return (self._child.poll() or 0) < 0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from load_input import conversation
 from replica_set import replica_set
-from replicas import file, killed_during_calls, killed_during_file, rolling_replacement, short_calls, spread
+from replicas import file, harmed_calls, harmed_file, rolling_replacement, short_calls, spread
 
 pytestmark = pytest.mark.server
 
@@ -42,7 +42,7 @@ def test_sixteen_callers_are_spread_evenly(whole, conversation):
 def test_a_replica_killed_under_load_costs_no_result(whole):
     members, envoy = whole
     expected = asyncio.run(short_calls(envoy.url, 50))
-    assert asyncio.run(killed_during_calls(members[0], envoy, 50)) == expected
+    assert asyncio.run(harmed_calls(envoy.url, 50, members[0].kill)) == expected
     envoy.wait_healthy(1)
 
 
@@ -61,4 +61,4 @@ def test_a_replica_killed_during_a_long_file_costs_no_word(whole):
     members, envoy = whole
     samples = conversation(20)
     undisturbed = asyncio.run(file(envoy.url, samples))
-    assert asyncio.run(killed_during_file(members[1], envoy, samples)) == undisturbed
+    assert asyncio.run(harmed_file(envoy.url, samples, members[1].kill)) == undisturbed

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
+from triscribe.errors import ServingError
 from triscribe.models import ModelStore
 from triscribe.serving.assemble import ServedModel, assemble
 from triscribe.serving.canary import Canary
@@ -102,11 +103,12 @@ class EmbeddedTriton:
             runtime = find_runtime(self._store).with_environment(sizing.environment)
             undo.enter_context(self.ports)
             repository = run_dir / "models"
-            assemble(repository, models, sizing, self._store, compute_type=self._options.compute_type)
             backends = run_dir / "backends"
-            (backends / "python").mkdir(parents=True)
-            for file in runtime.backend_files:
-                (backends / "python" / file.name).symlink_to(file)
+            with _written(run_dir):
+                assemble(repository, models, sizing, self._store, compute_type=self._options.compute_type)
+                (backends / "python").mkdir(parents=True)
+                for file in runtime.backend_files:
+                    (backends / "python" / file.name).symlink_to(file)
             log = self._options.log_file or run_dir / "triton.log"
             options = self._options
             command = ServerCommand(
@@ -144,3 +146,16 @@ class EmbeddedTriton:
             return ServedModel(path.name, path)
         entry = self._store.manifest.get(name)
         return ServedModel(name, path, tuple(entry.tasks), tuple(entry.languages))
+
+
+@contextmanager
+def _written(run_dir: Path) -> Iterator[None]:
+    """A run directory that cannot be written is an error with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        # copytree collects what went wrong as (source, target, reason).
+        reason = error.args[0][0][2].partition(": '")[0] if isinstance(error, shutil.Error) else error.strerror
+        raise ServingError(
+            f"The run directory {run_dir} cannot be written ({reason}): make room there, or set TMPDIR."
+        ) from error

@@ -120,11 +120,27 @@ class ServerProcess:
 
     def stubs(self) -> set[int]:
         """Process ids of the live Python-backend stubs."""
-        try:
-            children = psutil.Process(self.pid).children(recursive=True)
-            return {child.pid for child in children if child.name().startswith(STUB[:15]) and _alive(child)}
-        except psutil.Error:
-            return set()
+        return {child.pid for child, status in self._stubs() if status != psutil.STATUS_ZOMBIE}
+
+    def lost_stubs(self) -> set[int]:
+        """Those that ended and were not buried: Triton waits for ever for a stub that dies while it loads."""
+        return {child.pid for child, status in self._stubs() if status == psutil.STATUS_ZOMBIE}
+
+    def _stubs(self) -> list[tuple[psutil.Process, str]]:
+        found = []
+        with suppress(psutil.Error):
+            for child in psutil.Process(self.pid).children(recursive=True):
+                with suppress(psutil.Error):  # it has just gone
+                    if child.name().startswith(STUB[:15]):
+                        found.append((child, str(child.status())))
+        return found
+
+    def frozen(self) -> set[int]:
+        """Process ids, of the server and its stubs, that were stopped by a signal and do not go on.
+
+        A debugger's stop does not count: somebody is at it.
+        """
+        return {pid for pid in (self.pid, *self.stubs()) if _status(pid) == psutil.STATUS_STOPPED}
 
     def stop(self, timeout_s: float | None = None) -> None:
         """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest."""
@@ -157,5 +173,8 @@ def wait_until(deadline: float, interval_s: float = 0.1) -> bool:
     return time.monotonic() < deadline
 
 
-def _alive(process: psutil.Process) -> bool:
-    return bool(process.status() != psutil.STATUS_ZOMBIE)
+def _status(pid: int) -> str | None:
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.Error:
+        return None

@@ -29,6 +29,10 @@ class Watch:
     canary_deadline_s: float = 20.0
     canary_failures: int = 2
     """Canaries without an answer in a row before the server is given up; an error answer counts at once."""
+    frozen_s: float = 5.0
+    """How long a process may stay stopped (SIGSTOP) before the server is restarted; it is not ready meanwhile."""
+    orphaned_s: float = 10.0
+    """How long a starting server gets to end by itself, and to say why, after one of its workers ended."""
     max_restarts: int = 5
     """Restarts in a row, none of which stayed up for `stable_s`, before the supervisor gives up."""
     stable_s: float = 60.0
@@ -39,9 +43,37 @@ class State(Enum):
 
     STARTING = "starting"
     SERVING = "serving"
+    FROZEN = "frozen"
     RESTARTING = "restarting"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+_WORKER_DIED = "is not healthy"
+"""What Triton says of a stub that was killed; of one that failed it tells why."""
+
+
+class _LostError(ServingError):
+    """A starting server was killed, or hangs because a worker was: it may come up at the next try."""
+
+
+class _Song:
+    """A canary on a thread of its own, so that the processes are watched while its answer is waited for."""
+
+    def __init__(self, canary: Canary, timeout_s: float) -> None:
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._sing, args=(canary, timeout_s), name="canary", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _sing(self, canary: Canary, timeout_s: float) -> None:
+        try:
+            canary.sing(timeout_s=timeout_s)
+        except Exception as error:  # told to the supervisor, whose thread must not end
+            self.error = error
 
 
 class Supervisor:
@@ -81,7 +113,7 @@ class Supervisor:
         """
         self._thread.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._state is not State.STARTING)
+            self._changed.wait_for(lambda: self._state in (State.SERVING, State.STOPPED, State.FAILED))
         if self._error:
             raise self._error
 
@@ -102,7 +134,10 @@ class Supervisor:
 
     def _run(self) -> None:
         try:
-            self._launch()
+            try:
+                self._launch()
+            except _LostError as error:
+                self._restart(str(error), self._watch.max_restarts)
             self._set(State.SERVING)
             self._guard()
             self._set(State.STOPPED)
@@ -125,9 +160,19 @@ class Supervisor:
         """One process from nothing to its first answer."""
         self._process = process = ServerProcess(self._command)
         deadline = time.monotonic() + self._watch.ready_deadline_s
+        seen: set[int] = set()
+        last_whole = time.monotonic()
         while not self._canary.is_ready():
             if process.returncode is not None:
-                raise process.failure(f"Triton ended with status {process.returncode} while it started.")
+                failure = process.failure(f"Triton ended with status {process.returncode} while it started.")
+                killed = process.returncode < 0 or _WORKER_DIED in str(failure)
+                raise _LostError(*failure.args) if killed else failure
+            stubs = process.stubs()
+            if seen <= stubs and not process.lost_stubs():
+                last_whole = time.monotonic()
+            elif time.monotonic() - last_whole > self._watch.orphaned_s:
+                raise _LostError(*process.failure("A model worker ended while Triton started.").args)
+            seen |= stubs
             if time.monotonic() > deadline:
                 raise process.failure(f"Triton was not ready within {self._watch.ready_deadline_s:.0f} s.")
             if self._stop.wait(0.1):
@@ -177,23 +222,39 @@ class Supervisor:
     def _watch_until_sick(self) -> str | None:
         """Why the server must be restarted, or None when we were told to stop."""
         next_canary = time.monotonic() + self._watch.canary_interval_s
-        silent = 0
+        silent, song = 0, None
         while not self._stop.wait(self._watch.poll_interval_s):
-            if reason := self._missing_process():
+            if reason := self._missing_process() or self._frozen_process():
                 return reason
-            if time.monotonic() < next_canary:
+            if song is None and time.monotonic() >= next_canary:
+                song = _Song(self._canary, self._watch.canary_deadline_s)
+            if song is None or not song.ended:
                 continue
-            try:
-                self._canary.sing(timeout_s=self._watch.canary_deadline_s)
-                silent = 0
-            except TimeoutError:
-                silent += 1
-                if silent >= self._watch.canary_failures:
-                    return f"{silent} requests in a row got no answer"
-            except ServingError as error:
+            error, song = song.error, None
+            if error is None:
+                silent, next_canary = 0, time.monotonic() + self._watch.canary_interval_s
+            elif not isinstance(error, TimeoutError):
                 return str(error)
-            next_canary = time.monotonic() + self._watch.canary_interval_s
+            elif (silent := silent + 1) >= self._watch.canary_failures:  # else the next one at once
+                return f"{silent} requests in a row got no answer"
         return None
+
+    def _frozen_process(self) -> str | None:
+        """Wait for stopped processes to go on, not ready meanwhile; the reason to restart if they do not."""
+        process = self._process
+        if process is None or not process.frozen():
+            return None
+        logger.warning("a process of Triton is stopped")
+        self._set(State.FROZEN)
+        deadline = time.monotonic() + self._watch.frozen_s
+        while process.frozen():
+            if time.monotonic() > deadline:
+                return f"a process was stopped for {self._watch.frozen_s:g} s"
+            if self._stop.wait(self._watch.poll_interval_s):
+                return None
+        if (reason := self._missing_process()) is None:
+            self._set(State.SERVING)
+        return reason
 
     def _missing_process(self) -> str | None:
         process = self._process

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import stat
 import textwrap
 import threading
@@ -25,6 +26,17 @@ QUICK = Watch(
     canary_failures=2,
     max_restarts=2,
 )
+
+WITH_STUB = """
+    python3 - <<'END' &
+    import ctypes, time
+    ctypes.CDLL(None).prctl(15, b"triton_python_backend_stub", 0, 0, 0)  # PR_SET_NAME
+    time.sleep(1000)
+    END
+    wait
+    exec sleep 1000
+"""
+"""A stub beside a server that does not mind its death."""
 
 
 class Canary:
@@ -126,16 +138,7 @@ def test_a_killed_server_is_started_again(supervise):
 
 def test_a_lost_worker_is_noticed_without_a_request(supervise, canary):
     """Triton stays up, and says it is healthy, when one of its stubs is gone."""
-    script = """
-        python3 - <<'END' &
-        import ctypes, time
-        ctypes.CDLL(None).prctl(15, b"triton_python_backend_stub", 0, 0, 0)  # PR_SET_NAME
-        time.sleep(1000)
-        END
-        wait
-        exec sleep 1000
-    """
-    supervisor = supervise(script, Watch(poll_interval_s=0.02, canary_interval_s=1000.0))
+    supervisor = supervise(WITH_STUB, Watch(poll_interval_s=0.02, canary_interval_s=1000.0))
     canary.sing = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
     supervisor.start()
     (stub,) = supervisor.process.stubs()
@@ -230,3 +233,109 @@ def test_the_server_gets_its_environment_and_its_log(supervise, tmp_path):
     supervisor.start()
     assert wait_for(lambda: "mark: yes" in supervisor.process.log_tail(), 5)
     supervisor.stop()
+
+
+@pytest.mark.parametrize("part", ["server", "worker"])
+def test_a_stopped_process_is_not_ready_at_once_and_serves_again_when_it_goes_on(supervise, canary, part):
+    supervisor = supervise(WITH_STUB, Watch(poll_interval_s=0.02, canary_interval_s=1000.0, frozen_s=60.0))
+    canary.sing = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
+    supervisor.start()
+    process = supervisor.process
+    pid = process.pid if part == "server" else process.stubs().pop()
+    os.kill(pid, signal.SIGSTOP)
+    assert wait_for(lambda: supervisor.state is State.FROZEN, 10)
+    assert process.frozen() == {pid}
+    os.kill(pid, signal.SIGCONT)
+    assert wait_for(lambda: supervisor.state is State.SERVING, 10)
+    assert supervisor.restarts == 0
+    assert supervisor.process is process
+
+
+def test_one_that_stays_stopped_is_started_again(supervise):
+    supervisor = supervise(watch=Watch(poll_interval_s=0.02, canary_interval_s=1000.0, frozen_s=0.2))
+    supervisor.start()
+    pid = supervisor.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    assert wait_for(lambda: supervisor.restarts == 1 and supervisor.state is State.SERVING, 20)
+    assert not psutil.pid_exists(pid)
+
+
+def test_processes_are_watched_while_a_canary_waits_for_its_answer(supervise, canary):
+    asked, answered = threading.Event(), threading.Event()
+    supervisor = supervise(watch=Watch(poll_interval_s=0.02, canary_interval_s=0.02, canary_deadline_s=1000.0))
+    supervisor.start()
+
+    def sing(timeout_s):
+        asked.set()
+        answered.wait()
+
+    canary.sing = sing
+    assert asked.wait(10)
+    canary.sing = lambda timeout_s: None
+    os.kill(supervisor.process.pid, signal.SIGKILL)
+    try:
+        assert wait_for(lambda: supervisor.restarts == 1 and supervisor.state is State.SERVING, 10)
+    finally:
+        answered.set()
+
+
+def test_stopping_does_not_wait_for_a_canary(supervise, canary):
+    asked, answered = threading.Event(), threading.Event()
+    supervisor = supervise()
+    supervisor.start()
+
+    def sing(timeout_s):
+        asked.set()
+        answered.wait()
+
+    canary.sing = sing
+    assert asked.wait(10)
+    try:
+        supervisor.stop()
+        assert supervisor.state is State.STOPPED
+    finally:
+        answered.set()
+
+
+def test_one_that_is_killed_while_it_starts_is_started_again(supervise, canary):
+    canary.ready = False
+    supervisor = supervise()
+    starting = threading.Thread(target=supervisor.start)
+    starting.start()
+    assert wait_for(lambda: supervisor.process is not None, 10)
+    first = supervisor.process.pid
+    os.kill(first, signal.SIGKILL)
+    assert wait_for(lambda: supervisor.process.pid != first, 10)
+    canary.ready = True
+    starting.join(10)
+    assert supervisor.state is State.SERVING
+    assert supervisor.restarts == 1
+
+
+def test_a_start_that_hangs_because_a_worker_was_killed_is_tried_again(supervise, canary):
+    """Triton waits for ever for a worker that dies while it loads its model."""
+    canary.ready = False
+    watch = Watch(poll_interval_s=0.02, canary_interval_s=1000.0, orphaned_s=0.2)
+    supervisor = supervise(WITH_STUB, watch)
+    starting = threading.Thread(target=supervisor.start)
+    starting.start()
+    assert wait_for(lambda: supervisor.process is not None and bool(supervisor.process.stubs()), 10)
+    first = supervisor.process
+    time.sleep(0.5)  # it was seen
+    os.kill(first.stubs().pop(), signal.SIGKILL)
+    assert wait_for(lambda: supervisor.process is not first, 20)
+    canary.ready = True
+    starting.join(10)
+    assert supervisor.state is State.SERVING
+
+
+def test_killed_at_every_start_it_is_given_up(supervise, canary):
+    canary.ready = False
+    with pytest.raises(ServingError, match="3 times in a row"):
+        supervise("kill -9 $$").start()
+
+
+def test_a_start_that_ends_because_a_worker_was_killed_is_tried_again(supervise, canary):
+    canary.ready = False
+    with pytest.raises(ServingError, match="3 times in a row"):
+        supervise("echo \"E1121 Stub process 'whisper-base_0_0' is not healthy.\"; exit 1").start()

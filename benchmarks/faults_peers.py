@@ -1,0 +1,232 @@
+"""Faults of the diarizer and of the gateway, and what their callers see of them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+import wave
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import grpc
+import numpy as np
+import psutil
+from faults_stage import MINUTES, NOTICED_S, Harm, Readiness, Seen, Stage, kill, stop, terminate, wait_for
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from load_input import conversation
+from observe import polled
+from replica_set import BIN
+
+from triscribe.client import AsyncClient, RecognitionOptions
+from triscribe.diarization import Diarizer, DiarizerSettings
+from triscribe.errors import ServerError
+from triscribe.types import SAMPLE_RATE, Transcript
+
+VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
+
+
+class Gateway:
+    """`triscribe gateway` on a port that it keeps through every restart."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._port = 0
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def process(self) -> psutil.Process:
+        """The running one."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    def start(self) -> None:
+        """Start, and wait until it serves."""
+        command = [str(BIN / "triscribe"), "gateway", "--server", self._server, "--port", str(self._port)]
+        environment = {**os.environ, "TRISCRIBE_GATEWAY_METRICS_PORT": "0"}
+        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        lines = self._process.stderr or ()
+        entry = next(json.loads(line) for line in lines if '"listening"' in line)
+        threading.Thread(target=lambda: list(lines), daemon=True).start()  # a full pipe would stop it
+        self._port = int(entry["address"].rpartition(":")[2])
+        if not wait_for(self.is_ready, 60):
+            raise TimeoutError("the gateway does not serve")
+
+    def is_ready(self) -> bool:
+        """Its health check."""
+        with grpc.insecure_channel(self.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.RpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def end(self, *, timeout_s: float = 60.0) -> int | None:
+        """SIGTERM and its status."""
+        if self._process is None:
+            return None
+        self._process.terminate()
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def _upload(address: str, audio: bytes, reached: Callable[[], None] = lambda: None) -> Transcript:
+    async def upload() -> Transcript:
+        options = RecognitionOptions(language="en", decoding={"temperatures": [0.0]})
+        async with AsyncClient(address) as client:
+            return await client.transcribe(audio, options, final=lambda _: reached(), timeout_s=240)
+
+    return asyncio.run(upload())
+
+
+def _recording() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(SAMPLE_RATE)
+        writer.writeframes((np.clip(conversation(MINUTES), -1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def during_upload(stage: Stage, part: str, harm: Harm) -> Seen:
+    """A long upload through a gateway; the gateway or a part behind it is harmed at the first final segment."""
+    service, audio = stage.service, _recording()
+    gateway = Gateway(service.url)
+    gateway.start()
+    try:
+        expected = _upload(gateway.address, audio)
+        readiness, error = Readiness(gateway.is_ready), ""
+        happened = threading.Event()
+
+        def happen() -> None:
+            if not happened.is_set():
+                happened.set()
+                readiness.begin()
+                harm(gateway.process if part == "gateway" else service.part(part))
+
+        got: Transcript | None = None
+        with polled(readiness.look, 0.1):
+            try:
+                got = _upload(gateway.address, audio, happen)
+            except ServerError as raised:
+                error = f"the caller got {raised.code} after {readiness.elapsed_s:.1f} s"
+            if part == "gateway" and harm is not stop:
+                gateway.end()
+                gateway.start()
+                readiness.back_s = readiness.back_s or readiness.elapsed_s
+                if got is None:
+                    got = _upload(gateway.address, audio)
+            else:
+                readiness.wait_back()
+        equal = got == expected
+        told = f"{error}; the next call works" if error else "the call went on"
+        in_time = readiness.lost_s is not None and readiness.lost_s <= NOTICED_S
+        return Seen(equal and in_time, told, readiness.lost_s, readiness.back_s, equal)
+    finally:
+        with suppress(psutil.Error):
+            gateway.process.resume()
+        gateway.end()
+
+
+def diarizer(harm: Harm, at: float, stage: Stage) -> Seen:
+    """The local diarizer in a job: it is harmed when the job has come as far as `at`."""
+    samples = conversation(2)
+    with Diarizer() as running:
+        expected = running.diarize_sync(samples)
+        pid, harmed = running.pid, threading.Event()
+        assert pid is not None
+        started = 0.0
+
+        def progress(fraction: float) -> None:
+            nonlocal started
+            if fraction >= at and not harmed.is_set():
+                harmed.set()
+                started = time.monotonic()
+                harm(psutil.Process(pid))
+
+        if at < 0:
+            progress(0.0)
+        result = running.diarize_sync(samples, progress=progress)
+        took = time.monotonic() - started
+        replaced = running.pid != pid
+    equal = result == expected
+    return Seen(equal, f"{'replaced' if replaced else 'went on'}, the job ended after {took:.0f} s", None, None, equal)
+
+
+def idle_diarizer(stage: Stage) -> Seen:
+    """Stopped for good while nobody asks; only its health check is looked at, as a gateway does."""
+    samples = conversation()
+    with Diarizer(DiarizerSettings(heartbeat_s=10.0)) as running:
+        expected = running.diarize_sync(samples)
+        pid = running.pid
+        assert pid is not None
+
+        def is_ready() -> bool:
+            return asyncio.run(running.is_serving(timeout_s=3.0))
+
+        readiness = Readiness(is_ready)
+        readiness.begin()
+        os.kill(pid, signal.SIGSTOP)
+        with suppress(psutil.NoSuchProcess):
+            while readiness.back_s is None and readiness.elapsed_s < 60:
+                readiness.look()
+                time.sleep(0.5)
+        equal = running.diarize_sync(samples) == expected
+    outcome = "replaced" if readiness.back_s is not None else "never replaced"
+    return Seen(readiness.in_time and equal, outcome, readiness.lost_s, readiness.back_s, equal)
+
+
+def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
+    """Name, what is done, what is expected, how it is made."""
+    made: list[tuple[str, str, str, Callable[[Stage], Seen]]] = [
+        (
+            f"{name}-gateway-upload",
+            f"{VERBS[harm]} of the gateway in an upload" + ("" if harm is stop else "; started again"),
+            expected,
+            partial(during_upload, part="gateway", harm=harm),
+        )
+        for name, harm, expected in (
+            ("kill", kill, "the caller is told at once, the next call works"),
+            ("stop", stop, "not ready within 10 s, the call goes on"),
+            ("term", terminate, "the call is finished"),
+        )
+    ]
+    made += [
+        (
+            f"kill-{part}-upload",
+            f"kill -9 of {part if part == 'tritonserver' else f'the {part} worker'} behind a gateway in an upload",
+            "the gateway not ready within 10 s, the call goes on",
+            partial(during_upload, part=part, harm=kill),
+        )
+        for part in ("tritonserver", "whisper")
+    ]
+    for name, harm in (("kill", kill), ("stop", stop), ("term", terminate)):
+        text = f"{VERBS[harm]} of the diarizer in a job"
+        made.append((f"{name}-diarizer-job", text, "the job ends as without", partial(diarizer, harm, 0.3)))
+    made.append(
+        (
+            "kill-diarizer-idle",
+            "kill -9 of the diarizer between jobs",
+            "the next job works",
+            partial(diarizer, kill, -1),
+        )
+    )
+    made.append(
+        ("stop-diarizer-idle", "SIGSTOP of an idle diarizer for good", "not ready within 10 s, replaced", idle_diarizer)
+    )
+    return made

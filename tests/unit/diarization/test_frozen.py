@@ -1,0 +1,48 @@
+"""A local diarizer that answers no health check any more, and that nobody asks for anything else."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from triscribe.diarization import Diarizer, DiarizerSettings, _Peer
+
+
+@pytest.fixture
+def diarizer(monkeypatch):
+    """One whose process listens nowhere; `killed` counts its ends."""
+    process: Any = SimpleNamespace(alive=True, accepts_calls=True, pid=1, killed=0, token=None)
+    process.ends_within = lambda seconds: False
+
+    def kill():
+        process.killed += 1
+
+    process.kill = kill
+    made = Diarizer(DiarizerSettings(heartbeat_s=0.05))
+    made._process = process
+
+    async def peer(_):
+        return _Peer("unix:/nowhere", None, process)
+
+    monkeypatch.setattr(made, "_peer", peer)
+    monkeypatch.setattr(made, "_current", lambda: process)
+    return made, process
+
+
+async def test_it_is_buried_once_it_was_silent_for_the_heartbeat(diarizer):
+    made, process = diarizer
+    assert not await made.is_serving(timeout_s=0.2)
+    assert process.killed == 0  # one missed answer is none
+    while not process.killed:  # the test's own limit ends it
+        assert not await made.is_serving(timeout_s=0.2)
+        await asyncio.sleep(0.01)
+    assert process.killed == 1
+
+
+async def test_one_that_still_starts_is_left_alone(diarizer):
+    made, process = diarizer
+    process.accepts_calls = False
+    for _ in range(4):
+        assert not await made.is_serving(timeout_s=0.2)
+    assert process.killed == 0
