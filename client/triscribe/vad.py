@@ -29,6 +29,15 @@ _STATE_SHAPE = (1, 1, 128)
 _BLOCK_WINDOWS = 2_000
 """Windows a call (64 s): larger ones are no faster and only take memory."""
 
+_LONG_GAP_WINDOWS = 156
+"""After 5 s without speech the model's state is worth no trust: see `_look_again`."""
+
+_LOOK_BACK_WINDOWS = 250
+"""Windows (8 s) before the start of speech that are looked at again; what was lost were up to 4 s."""
+
+_WARM_UP_WINDOWS = 16
+"""Half a second that a fresh state takes to tell music from speech."""
+
 
 @dataclass(frozen=True, slots=True)
 class VadOptions:
@@ -73,7 +82,10 @@ def speech_spans(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> lis
     Returns:
         Spans in order, which do not overlap; two of them may touch. None at all where nobody speaks.
     """
-    raw = _hysteresis(speech_probabilities(samples), options)
+    probabilities = speech_probabilities(samples)
+    raw = _hysteresis(probabilities, options)
+    if _look_again(samples, probabilities, raw):
+        raw = _hysteresis(probabilities, options)
     return _padded(raw, len(samples), round(options.pad_s * SAMPLE_RATE))
 
 
@@ -98,6 +110,27 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
         )
         probabilities.append(output.ravel())
     return np.concatenate(probabilities)
+
+
+def _look_again(samples: Samples, probabilities: NDArray[np.float32], spans: list[Span]) -> bool:
+    """Raise the probabilities before speech that follows a long gap to those of a fresh state; whether there were any.
+
+    Music, applause or tones that last leave the model in a state that takes quiet speech after them for more of the
+    same: beside 20 s of applause the first 3 s of a telephone call were lost. Only what lies just before speech is
+    looked at, so that sounds alone stay what they were.
+    """
+    is_changed = False
+    heard_until = 0
+    for span in spans:
+        start = span.start // WINDOW_SAMPLES
+        if start - heard_until >= _LONG_GAP_WINDOWS:
+            first = max(heard_until, start - _LOOK_BACK_WINDOWS)
+            fresh = speech_probabilities(samples[first * WINDOW_SAMPLES : span.start])[_WARM_UP_WINDOWS:]
+            known = probabilities[first + _WARM_UP_WINDOWS : start]
+            np.maximum(known, fresh, out=known)
+            is_changed = True
+        heard_until = -(-span.end // WINDOW_SAMPLES)
+    return is_changed
 
 
 class SpeechProbabilities:
