@@ -109,7 +109,8 @@ def limits(target: Target) -> None:
 
 _BARE = """
 import av, sys
-av.open(sys.argv[1], options={"protocol_whitelist": "file,http,tcp,udp,crypto,data", "allowed_extensions": "ALL", "safe": "0"}).demux()
+options = {"protocol_whitelist": "file,http,tcp,udp,crypto,data", "allowed_extensions": "ALL", "safe": "0"}
+av.open(sys.argv[1], options=options).demux()
 """
 
 
@@ -133,7 +134,8 @@ def prove_watcher(bait: Path, url: str) -> None:
             [sys.executable, "-c", wait + _BARE, str(script)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        assert child.stdin and child.stdout
+        assert child.stdin
+        assert child.stdout
         child.stdout.readline()
         with watched.watched(child.pid) as seen:
             child.stdin.write(b"\n")

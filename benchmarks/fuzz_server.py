@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -109,8 +110,6 @@ def _random_request(target: Target, model: str) -> list[grpcclient.InferInput]:
 
 def _answers(url: str, model: str, inputs: list[grpcclient.InferInput]) -> Iterator[dict[str, Any]]:
     """The envelopes of one request on a stream of its own."""
-    import queue
-
     got: queue.Queue[Any] = queue.Queue()
     with grpcclient.InferenceServerClient(url) as client:
         client.start_stream(lambda result, error: got.put(error or result))

@@ -157,9 +157,7 @@ def referring(path: str, url: str) -> Iterator[tuple[str, bytes]]:
         yield f"m3u8 map to {name}", f'#EXTM3U\n#EXT-X-MAP:URI="{target}"\n#EXTINF:2,\n{target}\n'.encode()
         yield (
             f"dash to {name}",
-            (
-                f'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><BaseURL>{target}</BaseURL></Period></MPD>'
-            ).encode(),
+            (f'<?xml version="1.0"?>\n<MPD><Period><BaseURL>{target}</BaseURL></Period></MPD>').encode(),
         )
         yield f"mov reference to {name}", _mov_reference(target)
         yield f"vobsub to {name}", f"# VobSub index file, v7\n{target}\n".encode()
