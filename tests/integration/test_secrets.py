@@ -6,9 +6,9 @@ import pytest
 from tests.integration.gateway.support import gateway_process
 from tests.support import TRISCRIBE
 
-from triscribe.client import Client
-from triscribe.client.connection import Connection
+from triscribe.client import Client, Connection
 from triscribe.diarization_process import DiarizerProcess, ProcessSettings
+from triscribe.errors import UnauthenticatedError
 from triscribe.gateway.auth import make_token
 from triscribe.v1 import diarization_pb2_grpc
 
@@ -31,9 +31,9 @@ def test_a_gateways_tokens_are_nowhere_to_be_read(server, tmp_path):
         server.url, tokens=tokens, log_level="debug", diarizer="127.0.0.1:9", diarizer_token=other
     ) as gateway:
         with Client(Connection(gateway.address, token=token)) as client:
-            assert client.list_models()
-        with Client(Connection(gateway.address, token=wrong)) as client, pytest.raises(grpc.RpcError):
-            client.list_models()
+            assert client.models()
+        with Client(Connection(gateway.address, token=wrong)) as client, pytest.raises(UnauthenticatedError):
+            client.models()
         seen = command_lines()
         assert gateway.address  # it was running while the command lines were read
     log = "".join(gateway.lines)
