@@ -5,7 +5,7 @@ Every generator gives float32 at 16 kHz in [-1, 1], shape (n,), equal for equal 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.signal import lfilter
@@ -22,7 +22,8 @@ def _empty(seconds: float) -> Samples:
 def _levelled(samples: Samples, peak: float) -> Samples:
     """With its 99.9th percentile at `peak`; what is louder is clipped, as by a converter."""
     loud = float(np.percentile(np.abs(samples), 99.9))
-    return np.clip(samples * (peak / loud), -1, 1).astype(np.float32)
+    levelled: Samples = np.clip(samples * (peak / loud), -1, 1).astype(np.float32)
+    return levelled
 
 
 def _add(track: Samples, start_s: float, sound: Samples) -> None:
@@ -113,7 +114,8 @@ def _lead(semitone: int, length_s: float) -> Samples:
     phase = 2 * np.pi * 220 * 2 ** (semitone / 12) * time + 0.3 * np.sin(2 * np.pi * 5 * time)
     tone = sum(np.sin(n * phase) / n for n in (1, 2, 3, 5, 7))
     envelope = np.minimum(1, np.minimum(time / 0.03, (length_s - time) / 0.05))
-    return (0.5 * envelope * tone).astype(np.float32)
+    lead: Samples = (0.5 * envelope * tone).astype(np.float32)
+    return lead
 
 
 def _drum(rng: np.random.Generator, kind: str) -> Samples:
@@ -142,7 +144,7 @@ def applause(seconds: float) -> Samples:
     return _levelled(track, 0.5)
 
 
-def _tones(seconds: float, pairs: list[tuple[float, float, tuple[float, ...]]]) -> Samples:
+def _tones(seconds: float, pairs: Sequence[tuple[float, float, tuple[float, ...]]]) -> Samples:
     """(sound, pause, frequencies) in seconds and Hz, again and again."""
     track, at, turn = _empty(seconds), 0.0, 0
     while at < seconds:
