@@ -121,7 +121,8 @@ def _lead(semitone: int, length_s: float) -> Samples:
 def _drum(rng: np.random.Generator, kind: str) -> Samples:
     time = np.arange(round(0.2 * SAMPLE_RATE)) / SAMPLE_RATE
     if kind == "kick":
-        drum: Samples = (1.5 * np.sin(2 * np.pi * 55 * time + 8 * np.exp(-40 * time)) * np.exp(-18 * time)).astype(np.float32)
+        sweep = np.sin(2 * np.pi * 55 * time + 8 * np.exp(-40 * time))
+        drum: Samples = (1.5 * sweep * np.exp(-18 * time)).astype(np.float32)
         return drum
     noise = rng.normal(0, 1, len(time))
     if kind == "snare":
