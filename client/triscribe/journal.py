@@ -128,7 +128,7 @@ class Journal:
             try:
                 start, length, request = entry["chunk"]
                 self._done[int(start), int(length), str(request)] = _RESULT.validate_python(entry["result"])
-            except (KeyError, TypeError, ValueError, ValidationError):
+            except (KeyError, TypeError, ValueError, OverflowError, ValidationError):
                 break
             end += len(line)
         file.seek(end)

@@ -30,6 +30,15 @@ _STATE_SHAPE = (1, 1, 128)
 _BLOCK_WINDOWS = 2_000
 """Windows a call (64 s): larger ones are no faster and only take memory."""
 
+_LONG_GAP_WINDOWS = 156
+"""After 5 s without speech the model's state is worth no trust: see `_look_again`."""
+
+_LOOK_BACK_WINDOWS = 250
+"""Windows (8 s) before the start of speech that are looked at again; what was lost were up to 4 s."""
+
+_WARM_UP_WINDOWS = 16
+"""Half a second that a fresh state takes to tell music from speech."""
+
 
 @dataclass(frozen=True, slots=True)
 class VadOptions:
@@ -81,17 +90,19 @@ def spans_as_found(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> I
     """The spans of `speech_spans`, each as soon as the next has begun: the rest of the file is looked at later."""
     pad = round(options.pad_s * SAMPLE_RATE)
     earlier: list[Span] = []  # the last span that was given away, before padding
-    waiting, first_window = np.empty(0, dtype=np.float32), 0
+    waiting, first_window, looked_until = np.empty(0, dtype=np.float32), 0, 0
+    raw: list[Span] = []
     for block in _blocks(samples):
         waiting = np.concatenate([waiting, block])
         raw = _hysteresis(waiting, first_window, options)
+        if _look_again(samples, waiting, first_window, raw, looked_until):
+            raw = _hysteresis(waiting, first_window, options)
         # The last may still grow, and the padding of the one before it depends on where it begins.
         yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) : -1]
         if raw:
-            earlier = raw[-2:-1] or earlier
+            earlier, looked_until = raw[-2:-1] or earlier, max(looked_until, raw[-1].start)
             done = raw[-1].start // WINDOW_SAMPLES - first_window
-            waiting, first_window = waiting[done:], first_window + done
-    raw = _hysteresis(waiting, first_window, options)
+            waiting, first_window, raw = waiting[done:], first_window + done, raw[-1:]
     yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) :]
 
 
@@ -119,6 +130,30 @@ def _blocks(samples: Samples) -> Iterator[NDArray[np.float32]]:
             None, {"input": _windows(samples, start, min(start + block, len(samples))), "h": hidden, "c": cell}
         )
         yield output.ravel()
+
+
+def _look_again(
+    samples: Samples, probabilities: NDArray[np.float32], first_window: int, spans: list[Span], looked_until: int
+) -> bool:
+    """Raise the probabilities before speech that follows a long gap to those of a fresh state; whether there were any.
+
+    Music, applause or tones that last leave the model in a state that takes quiet speech after them for more of the
+    same: beside 20 s of applause the first 3 s of a telephone call were lost. Only what lies just before speech is
+    looked at, so that sounds alone stay what they were. `probabilities` begin with window `first_window`; what begins
+    up to sample `looked_until` was looked at before.
+    """
+    is_changed = False
+    heard_until = 0
+    for span in spans:
+        start = span.start // WINDOW_SAMPLES
+        if span.start > looked_until and start - heard_until >= _LONG_GAP_WINDOWS:
+            first = max(heard_until, start - _LOOK_BACK_WINDOWS)
+            fresh = speech_probabilities(samples[first * WINDOW_SAMPLES : span.start])[_WARM_UP_WINDOWS:]
+            known = probabilities[first + _WARM_UP_WINDOWS - first_window : start - first_window]
+            np.maximum(known, fresh, out=known)
+            is_changed = True
+        heard_until = -(-span.end // WINDOW_SAMPLES)
+    return is_changed
 
 
 class SpeechProbabilities:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import sounds
 from faster_whisper.vad import get_vad_model
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +105,25 @@ def test_a_span_is_known_before_the_rest_is_looked_at(monkeypatch):
 def test_options_that_contradict_each_other(options):
     with pytest.raises(UsageError):
         VadOptions(**options)
+
+
+def test_quiet_speech_after_a_long_sound_is_found_from_its_start(conversation):
+    """Applause leaves the model in a state in which it misses the start of what follows: it is looked at afresh."""
+    voice = conversation.samples[: 15 * SAMPLE_RATE]
+    alone = next(span for span in speech_spans(voice) if span.end - span.start > 2 * SAMPLE_RATE)
+    sound = sounds.applause(20.48)
+    found = [span for span in speech_spans(np.concatenate([sound, voice])) if span.end > len(sound)]
+    assert found[0].start - len(sound) <= alone.start + 0.2 * SAMPLE_RATE
+
+
+def test_only_what_lies_before_speech_is_looked_at_again(monkeypatch):
+    probabilities = np.zeros(600, np.float32)
+    probabilities[300:310] = 0.9
+    asked = []
+    monkeypatch.setattr(vad, "speech_probabilities", lambda part: asked.append(len(part)) or np.ones(len(part) // 512))
+    assert vad._look_again(np.zeros(600 * 512, np.float32), probabilities, 0, [Span(300 * 512, 310 * 512)], 0)
+    assert asked == [250 * 512]
+    assert probabilities[: 50 + 16].max() == 0
+    assert probabilities[50 + 16 : 310].min() > 0.8
+    assert probabilities[310:].max() == 0
+    assert not vad._look_again(np.zeros(600 * 512, np.float32), np.zeros(600, np.float32), 0, [], 0)

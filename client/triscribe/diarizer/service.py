@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from triscribe.diarizer.jobs import Job, JobQueue, Request
@@ -79,6 +80,8 @@ class DiarizationService(pb_grpc.DiarizationServiceServicer):  # type: ignore[mi
             yield pb.DiarizeResponse(result=_to_message(work.result(), with_embeddings=job.request.embeddings))
         except InvalidRequestError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except DecodeError:  # gRPC parses a stream's messages only where they are read
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a message is no DiarizeRequest")
         except (DiarizationError, ModelError) as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except MemoryError:

@@ -224,7 +224,7 @@ def _parse(content: bytes, label: str) -> Manifest:
         return Manifest.model_validate(tomllib.loads(content.decode()))
     except ValidationError as error:
         raise ModelError(f"the manifest {label} is not valid: {_summary(error)}") from error
-    except ValueError as error:  # not UTF-8 or not TOML
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested beyond reason
         raise ModelError(f"the manifest {label} is not valid: {error}") from error
 
 

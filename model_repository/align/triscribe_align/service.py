@@ -36,7 +36,7 @@ def parse_words(text: bytes) -> list[str]:
     """
     try:
         words = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AlignError("INVALID_ARGUMENT", f"WORDS is not JSON: {error}", "WORDS") from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise AlignError("INVALID_ARGUMENT", "WORDS is not an array of strings", "WORDS")

@@ -16,7 +16,7 @@ from .errors import PipelineError
 from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames, is_silent, log_mel
 from .options import Options
 from .pauses import out_of_pauses, quiet_stretches
-from .quality import Candidate, Verdict, best, judge
+from .quality import Candidate, Verdict, best, is_made_up, judge
 from .result import Result, Segment, Warning_, Word, shift
 from .units import Piece, written_words
 from .words import attention_words, cut_segments, ordered
@@ -115,6 +115,9 @@ class Pipeline:
         languages = answer.get("languages", {})
         if verdict is Verdict.NO_SPEECH or not candidate.text.strip():
             return Result(language, probability, languages)
+        if is_made_up(candidate, verdict, job.options):
+            left_out = Warning_("text_left_out", _LEFT_OUT, 0.0, job.duration_s)
+            return Result(language, probability, languages, (), (left_out,))
         segments, warnings = await self._segments(job, candidate, answer)
         if verdict is not Verdict.GOOD:
             warnings += (Warning_(verdict.value, _VERDICTS[verdict], 0.0, job.duration_s),)
@@ -257,6 +260,8 @@ _VERDICTS = {
     Verdict.LOW_CONFIDENCE: "the model is unsure of this text",
     Verdict.LIMIT: "the text was cut off at the model's token limit",
 }
+
+_LEFT_OUT = "whatever is to be heard here, the model found no speech in it that it could be sure of"
 
 
 def quietest(samples: Samples) -> int:

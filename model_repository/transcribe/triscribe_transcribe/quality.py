@@ -16,6 +16,14 @@ SHORT_TEXT = 16
 """The compression ratio of a text shorter than this says nothing."""
 
 
+HOPELESS_LOGPROB = -2.0
+"""Below it there was nothing to understand: of texts that failed on all steps, those of noise, applause and music have
+-1.0 to -4.5, and the least sure of 101 segments of real speech has -0.7."""
+
+DOUBTFUL_NO_SPEECH = 0.3
+"""From this `no_speech_prob` on a text that failed on all steps is none; real speech has up to 0.43, but passes."""
+
+
 class Verdict(Enum):
     """What to do with a text."""
 
@@ -63,3 +71,17 @@ def best(candidates: list[tuple[Candidate, Verdict]]) -> tuple[Candidate, Verdic
     """The least bad of several attempts that all failed: no loop first, then the higher log-probability."""
     broken = (Verdict.REPETITIVE, Verdict.TOO_DENSE)
     return max(candidates, key=lambda pair: (pair[1] not in broken, pair[0].avg_logprob))
+
+
+def is_made_up(candidate: Candidate, verdict: Verdict, options: Options) -> bool:
+    """Whether the best of several attempts that all failed says more about the model than about the audio.
+
+    It is left out then, with a warning: what is heard as noise at every temperature is noise. A caller who moves
+    `no_speech_threshold` to 1 switches this off, as he does the gate of openai/whisper.
+    """
+    if verdict is not Verdict.LOW_CONFIDENCE or options.no_speech_threshold == 1:
+        return False
+    hopeless = min(HOPELESS_LOGPROB, options.log_prob_threshold)
+    return candidate.avg_logprob < hopeless or candidate.no_speech_prob > min(
+        DOUBTFUL_NO_SPEECH, options.no_speech_threshold
+    )

@@ -76,6 +76,14 @@ async def test_no_speech_is_no_text(bench):
     assert len(bench.whisper.calls) == 1
 
 
+async def test_text_that_no_step_believes_is_left_out_and_said(bench):
+    bench.whisper.script = lambda options, frames: {"avg_logprob": -2.5}
+    result = await bench.run(noise(4))
+    assert result.segments == ()
+    assert [(warning.code, warning.end) for warning in result.warnings] == [("text_left_out", 4.0)]
+    assert len(bench.whisper.calls) == 4
+
+
 async def test_silence_asks_nobody(bench):
     result = await bench.run(np.zeros(SAMPLE_RATE, np.float32), language="de")
     assert (result.segments, result.language) == ((), "de")

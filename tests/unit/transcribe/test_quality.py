@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from triscribe_transcribe.options import Options
-from triscribe_transcribe.quality import Candidate, Verdict, best, judge
+from triscribe_transcribe.quality import Candidate, Verdict, best, is_made_up, judge
 
 SOUND = Candidate("The quick brown fox jumps over the lazy dog.", tuple(range(12)), -0.3, 0.1, False, 0.0)
 LOOP = replace(SOUND, text="and so on " * 30)
@@ -46,3 +46,14 @@ def test_of_failures_the_surest_that_is_no_loop_is_kept():
     worse = (replace(SOUND, avg_logprob=-1.8), Verdict.LOW_CONFIDENCE)
     assert best([loop, worse, unsure]) == unsure
     assert best([loop]) == loop
+
+
+@pytest.mark.parametrize(
+    ("avg_logprob", "no_speech_prob", "made_up"),
+    [(-2.1, 0.0, True), (-1.1, 0.31, True), (-1.1, 0.29, False), (-1.9, 0.0, False)],
+)
+def test_a_hopeless_text_is_made_up(avg_logprob, no_speech_prob, made_up):
+    candidate = replace(SOUND, avg_logprob=avg_logprob, no_speech_prob=no_speech_prob)
+    assert is_made_up(candidate, Verdict.LOW_CONFIDENCE, Options()) is made_up
+    assert not is_made_up(candidate, Verdict.GOOD, Options())
+    assert not is_made_up(candidate, Verdict.LOW_CONFIDENCE, Options(no_speech_threshold=1))

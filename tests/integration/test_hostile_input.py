@@ -1,0 +1,80 @@
+"""The quick part of benchmarks/fuzz.py: every door for a few seconds; the long part is `scripts/reliability fuzz`."""
+
+import random
+
+import fuzz_media
+import fuzz_server
+import fuzz_state
+import pytest
+import watched
+from fuzz_base import Finding, Target
+
+from triscribe.errors import ModelError
+from triscribe.models.manifest import load_manifest
+from triscribe_align.errors import AlignError
+from triscribe_align.service import parse_words
+
+
+def target(name, seconds):
+    return Target(name, seconds, random.Random(8))
+
+
+@pytest.mark.parametrize(
+    "fire", [fuzz_media.decoder, fuzz_state.manifest, fuzz_state.journal], ids=lambda fire: fire.__name__
+)
+def test_a_door_holds(fire):
+    hit = target(fire.__name__, 4)
+    fire(hit)
+    assert hit.findings == []
+    assert len(hit.outcomes) > 1
+
+
+def test_headers_that_lie_and_bombs_stay_within_their_memory():
+    hit = target("limits", 4)
+    fuzz_media.limits(hit)
+    assert hit.findings == []
+
+
+@pytest.mark.skipif(not watched.is_available(), reason="needs strace, and leave to use it")
+class TestWhatIsOpened:
+    def test_the_medium_and_nothing_that_it_points_at(self):
+        hit = target("references", 4)
+        fuzz_media.references(hit)
+        assert hit.findings == []
+        assert hit.cases > 200
+
+    def test_without_protection_the_watcher_sees_it(self, tmp_path, monkeypatch):
+        """A bait that is never opened: the watcher's own proof must fail then."""
+        bait = fuzz_media._bait(tmp_path)
+        fuzz_media.prove_watcher(bait, "127.0.0.1:9")
+        monkeypatch.setattr(fuzz_media, "_BARE", "\n")
+        with pytest.raises(Finding, match="not seen"):
+            fuzz_media.prove_watcher(bait, "127.0.0.1:9")
+
+
+@pytest.mark.server
+def test_random_tensors_kill_no_worker(server):
+    hit = target("tensors", 8)
+    fuzz_server.fire_tensors(hit, server)
+    assert hit.findings == []
+    assert hit.cases > 20
+
+
+@pytest.mark.diarizer
+def test_bytes_that_are_no_message_are_the_callers_fault():
+    hit = target("diarizer", 4)
+    fuzz_server.diarizer(hit)
+    assert hit.findings == []
+
+
+def test_json_nested_beyond_reason_is_the_callers_fault():
+    with pytest.raises(AlignError) as error:
+        parse_words(b"[" * 100_000)
+    assert (error.value.code, error.value.field) == ("INVALID_ARGUMENT", "WORDS")
+
+
+def test_a_manifest_nested_beyond_reason_is_refused(tmp_path):
+    path = tmp_path / "site.toml"
+    path.write_text("a = " + "[" * 10_000)
+    with pytest.raises(ModelError, match="not valid"):
+        load_manifest(path)
