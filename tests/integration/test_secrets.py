@@ -14,7 +14,7 @@ from triscribe.v1 import diarization_pb2_grpc
 
 
 def command_lines():
-    found = []
+    found: list[str] = []
     for process in psutil.process_iter(["cmdline"]):
         found += process.info["cmdline"] or []
     return " ".join(found)

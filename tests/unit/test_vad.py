@@ -116,11 +116,24 @@ def test_quiet_speech_after_a_long_sound_is_found_from_its_start(conversation):
     assert found[0].start - len(sound) <= alone.start + 0.2 * SAMPLE_RATE
 
 
+def test_what_is_looked_at_again_does_not_depend_on_the_blocks(conversation, monkeypatch):
+    voice = conversation.samples[: 15 * SAMPLE_RATE]
+    samples = np.concatenate([sounds.applause(20.48), voice, np.zeros(10 * SAMPLE_RATE, np.float32), voice])
+    whole = speech_spans(samples)
+    monkeypatch.setattr(vad, "_BLOCK_WINDOWS", 97)
+    assert speech_spans(samples) == whole
+
+
 def test_only_what_lies_before_speech_is_looked_at_again(monkeypatch):
     probabilities = np.zeros(600, np.float32)
     probabilities[300:310] = 0.9
     asked = []
-    monkeypatch.setattr(vad, "speech_probabilities", lambda part: asked.append(len(part)) or np.ones(len(part) // 512))
+
+    def fresh(part):
+        asked.append(len(part))
+        return np.ones(len(part) // 512)
+
+    monkeypatch.setattr(vad, "speech_probabilities", fresh)
     assert vad._look_again(np.zeros(600 * 512, np.float32), probabilities, 0, [Span(300 * 512, 310 * 512)], 0)
     assert asked == [250 * 512]
     assert probabilities[: 50 + 16].max() == 0

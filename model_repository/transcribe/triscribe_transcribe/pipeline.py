@@ -244,7 +244,8 @@ class Pipeline:
                 words = [Word(piece.word, **time) for piece, time in zip(pieces, times, strict=True)]
                 return ordered(words, job.duration_s), ()
             except PipelineError as error:
-                if error.code == "CANCELLED":
+                # A worker that died, or no room in shared memory: worth another try, which gives the better times.
+                if error.code in ("CANCELLED", "UNAVAILABLE"):
                     raise
                 warnings = (Warning_("alignment_failed", str(error), 0.0, job.duration_s),)
         if not answer["token_starts"]:
