@@ -74,11 +74,13 @@ class Mix:
         await self._client.close()
 
     def _variants(self) -> list[dict[str, Any]]:
-        return [
+        variants: list[dict[str, Any]] = [
             {"model": model, "language": "en", "temperature": GREEDY, "word_timestamps": words, "beam_size": beam}
             for model in self._models
             for words, beam in ((True, 5), (False, 1))
-        ] + [{"model": self._models[0], "language": "de", "temperature": GREEDY, "initial_prompt": "Ein Gespräch."}]
+        ]
+        prompted = {"model": self._models[0], "temperature": GREEDY, "initial_prompt": "Ein Gespräch."}
+        return [*variants, {**prompted, "language": "en" if self._models[0].endswith(".en") else "de"}]
 
     async def learn(self) -> None:
         """The undisturbed texts, one request at a time."""

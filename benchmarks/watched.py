@@ -41,7 +41,8 @@ def watched(pid: int) -> Iterator[Seen]:
         command = ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=open,openat,openat2,creat,execve,%network"]
         tracer = subprocess.Popen([*command, "-o", str(log), "-p", str(pid)], stderr=subprocess.DEVNULL)
         try:
-            while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
+            threads = Path(f"/proc/{pid}/task")
+            while any("TracerPid:\t0\n" in (thread / "status").read_text() for thread in threads.iterdir()):
                 if tracer.poll() is not None:
                     raise RuntimeError("strace cannot attach")
                 time.sleep(0.02)

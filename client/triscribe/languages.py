@@ -196,7 +196,7 @@ def _from_standard(key: str) -> str | None:
     for parse in (langcodes.Language.get, langcodes.find):
         try:
             language = parse(key).language
-        except (LookupError, ValueError):
+        except (LookupError, ValueError, SystemError):  # SystemError: marisa-trie, on a zero byte
             continue
         code = _WHISPER_CODES.get(language or "", language)
         if code in LANGUAGES:

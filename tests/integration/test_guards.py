@@ -14,7 +14,7 @@ async def test_half_a_minute_without_a_word_gives_none(server, kind):
 
 async def test_whisper_alone_does_write_words(server):
     """What the guards are for: without them this test's neighbours would prove nothing."""
-    assert guards.count_words(await guards.unguarded(server.url, of_kind("applause", 30))) > 5
+    assert guards.count_words(await guards.unguarded(server.url, of_kind("applause", 30))) > 2
 
 
 async def test_what_is_said_between_sounds_is_kept(server, conversation):

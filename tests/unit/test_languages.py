@@ -84,3 +84,9 @@ def test_several():
     for wrong in ("de,auto", "de,klingon"):
         with pytest.raises(UsageError):
             resolve_all(wrong)
+
+
+@pytest.mark.parametrize("text", ["\x00\x80\x80", "\x00", "\ud800", "a" * 10_000])
+def test_what_is_no_text_is_no_language(text):
+    with pytest.raises(UsageError):
+        resolve(text)

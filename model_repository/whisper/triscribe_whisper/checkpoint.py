@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,17 @@ class Checkpoint:
         if task == "translate" and not self.multilingual:
             raise WhisperError("FAILED_PRECONDITION", "an English-only checkpoint cannot translate", "OPTIONS.task")
         return Tokenizer(self.tokenizer, self.multilingual, task=task, language=language or self.languages[0])
+
+    def check_tokens(self, tokens: Iterable[int], field: str, *, least: int = 0) -> None:
+        """CTranslate2 looks ids up unchecked: one that does not exist ends the process.
+
+        Raises:
+            WhisperError: INVALID_ARGUMENT, an id is below `least` or beyond the vocabulary.
+        """
+        size = self.tokenizer.get_vocab_size()
+        for token in tokens:
+            if not least <= token < size:
+                raise WhisperError("INVALID_ARGUMENT", f"{field}: this checkpoint has no token {token}", field)
 
     def suppressed(self, tokenizer: Tokenizer, tokens: tuple[int, ...]) -> list[int]:
         """Token ids never to be written, -1 expanded as faster-whisper does."""

@@ -95,7 +95,13 @@ class Engine:
         if not 2 <= frames <= 3000 or frames % 2 or frames // 2 == n_mels:
             # CTranslate2 takes (batch, n_mels, frames) with frames / 2 = n_mels for encoder output.
             raise WhisperError("INVALID_ARGUMENT", f"FEATURES cannot have {frames} frames", "FEATURES")
-        self._checkpoint.text_tokenizer(call.options.language, call.options.task)
+        if not np.isfinite(call.features).all():
+            raise WhisperError("INVALID_ARGUMENT", "FEATURES holds values that are no numbers", "FEATURES")
+        options = call.options
+        self._checkpoint.text_tokenizer(options.language, options.task)
+        self._checkpoint.check_tokens(options.prompt, "OPTIONS.prompt")
+        self._checkpoint.check_tokens(options.text_tokens or (), "OPTIONS.text_tokens")
+        self._checkpoint.check_tokens(options.suppress_tokens, "OPTIONS.suppress_tokens", least=-1)
 
     def _run_or_split(self, calls: list[Call]) -> list[Answer | WhisperError]:
         try:

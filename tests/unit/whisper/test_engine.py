@@ -112,6 +112,32 @@ def test_another_failure_is_not_taken_for_lack_of_memory(checkpoint):
     assert model.executions == [2]
 
 
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"prompt": (-1,)}, "OPTIONS.prompt"),
+        ({"prompt": (10**6,)}, "OPTIONS.prompt"),
+        ({"text_tokens": (-1,)}, "OPTIONS.text_tokens"),
+        ({"suppress_tokens": (-2,)}, "OPTIONS.suppress_tokens"),
+        ({"suppress_tokens": (10**6,)}, "OPTIONS.suppress_tokens"),
+    ],
+)
+def test_tokens_that_do_not_exist_are_refused(checkpoint, options, field):
+    """CTranslate2 would read beyond its tables: the worker died of it."""
+    bad = Call(np.zeros((80, 1000), np.float32), WhisperOptions(language="en", **options))
+    refused, answered = Engine(CountingModel(), checkpoint).run([bad, call(1)])
+    assert isinstance(refused, WhisperError)
+    assert (refused.code, refused.field) == ("INVALID_ARGUMENT", field)
+    assert isinstance(answered, Answer)
+
+
+def test_features_that_are_no_numbers_are_refused(checkpoint):
+    bad = Call(np.full((80, 1000), np.nan, np.float32), WhisperOptions(language="en"))
+    (refused,) = Engine(CountingModel(), checkpoint).run([bad])
+    assert isinstance(refused, WhisperError)
+    assert (refused.code, refused.field) == ("INVALID_ARGUMENT", "FEATURES")
+
+
 def test_an_empty_batch_is_answered(checkpoint):
     assert Engine(CountingModel(), checkpoint).run([]) == []
 
