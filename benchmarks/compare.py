@@ -30,6 +30,7 @@ from sides import Outcome, Task
 
 from triscribe import chunking, vad
 from triscribe.models import ModelStore
+from triscribe.serving.process import ALLOCATOR
 from triscribe.types import SAMPLE_RATE
 
 OURS = "triscribe"
@@ -99,8 +100,14 @@ class Contender:
         """Start loading; `ready` waits for the end of it."""
         self._name = name
         script = str(Path(__file__).with_name("sides.py"))
+        # The ceiling is that of our settings; Triscribe's server brings them itself.
+        environment = {**os.environ, **(ALLOCATOR if name == CEILING else {})}
         self._process = subprocess.Popen(
-            [python, script, name, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, script, name, str(path)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._tree = Tree([self._process.pid])
 

@@ -8,7 +8,7 @@ references: playlists, scripts and boxes that point at files, addresses and devi
 carry, to all three models. options: OPTIONS as JSON. gateway, diarizer: protobuf messages. manifest, journal: files.
 
 A target fails on a crash, an error without a proper code (INTERNAL, UNKNOWN, an exception that is not ours), and when
-the ordinary request that follows is not answered as before. Mutations and hypothesis strategies; not coverage-guided.
+the ordinary request that follows is not answered as before. Random mutations; not coverage-guided.
 """
 
 from __future__ import annotations

@@ -23,12 +23,17 @@ DRAIN_S = 10.0
 KILL_S = 5.0
 """Beyond that, what the server gets to end before it is killed."""
 
-_ALLOCATOR = {
-    "hugetlb": 1,
-    "mmap_threshold": 32 << 20,
-    "trim_threshold": 8 << 30,
-    "top_pad": 64 << 20,
-    "arena_max": 2,
+ALLOCATOR = {
+    "GLIBC_TUNABLES": ":".join(
+        f"glibc.malloc.{name}={value}"
+        for name, value in {
+            "hugetlb": 1,
+            "mmap_threshold": 32 << 20,
+            "trim_threshold": 8 << 30,
+            "top_pad": 64 << 20,
+            "arena_max": 2,
+        }.items()
+    )
 }
 """glibc keeps what was freed, in huge pages, in two arenas a process (docs/adr/0017-allocator.md). By default each
 execution's activations are given back and faulted in again, 4 KiB at a time."""
@@ -113,7 +118,7 @@ class ServerProcess:
                 # The stubs run side by side: threads of NumPy's products would only wait for each other.
                 env={
                     "OPENBLAS_NUM_THREADS": "1",
-                    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in _ALLOCATOR.items()),
+                    **ALLOCATOR,
                     **os.environ,
                     **command.runtime.environment,
                 },
