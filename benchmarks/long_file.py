@@ -27,11 +27,11 @@ from pathlib import Path
 import av
 import numpy as np
 import psutil
-from gateway import COMMAND, gateway
 from load_input import conversation
 from observe import polled
 from page import markdown_table, write_section
 from proxy import Proxy
+from through_gateway import COMMAND, gateway
 
 from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.serving import EmbeddedTriton, ServeOptions

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from gateway import gateway, wav
 from load_input import clips
 from matplotlib.figure import Figure
 from observe import Tree, polled
 from page import DOCS, markdown_table, write_section
+from through_gateway import gateway, wav
 
 from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.errors import ServerError

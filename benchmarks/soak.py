@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from gateway import gateway
 from matplotlib.figure import Figure
 from page import DOCS, markdown_table, write_section
 from soak_requests import Mix
 from soak_watch import Sample, Watch, left_mb, triton_files
+from through_gateway import gateway
 
 from triscribe.serving import EmbeddedTriton, ServeOptions
 

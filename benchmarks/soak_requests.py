@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc.aio as grpcclient
-from gateway import wav
 from load_input import conversation
+from through_gateway import wav
 from tritonclient.utils import InferenceServerException
 
 from triscribe.client import AsyncClient, RecognitionOptions
