@@ -1,6 +1,7 @@
 """The gateway beside the pipeline behind it: equal texts, live results, and what a call through it costs.
 
-    .venv/bin/python benchmarks/through_gateway.py [--data DIR] [--model base] [--minutes 3] [--only equal,live,overhead]
+    .venv/bin/python benchmarks/through_gateway.py [--data DIR] [--model base] [--minutes 3]
+        [--only equal,live,overhead]
 
 Starts a Triton and a gateway, each a process of its own. Recordings and word error rate are those of `accuracy.py`;
 live audio is sent at the pace of speech, in pieces of 100 ms.
