@@ -38,7 +38,9 @@ def _pool() -> Iterator[DecoderPool]:
 
 
 def _worker() -> psutil.Process:
-    return next(c for c in psutil.Process().children() if "triscribe.decoder_worker" in c.cmdline())
+    """The worker that started last: this process may have others, of the pool that everything else decodes in."""
+    workers = [child for child in psutil.Process().children() if "triscribe.decoder_worker" in child.cmdline()]
+    return max(workers, key=lambda worker: worker.create_time())
 
 
 def _decode(target: Target, pool: DecoderPool, media: bytes, name: str) -> None:
