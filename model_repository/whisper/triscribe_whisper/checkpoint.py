@@ -20,6 +20,10 @@ _ENGLISH_ONLY_EOT = 50256
 """<|endoftext|> of GPT-2, kept by the English-only checkpoints; the multilingual vocabularies moved it."""
 
 
+_TIMESTAMPS = 1501
+"""0.00 to 30.00 s in steps of 0.02 s, the end of every vocabulary of Whisper (openai/whisper tokenizer.py)."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The static facts of one checkpoint folder."""
@@ -66,7 +70,8 @@ class Checkpoint:
         Raises:
             WhisperError: INVALID_ARGUMENT, an id is below `least` or beyond the vocabulary.
         """
-        size = self.tokenizer.get_vocab_size()
+        # tokenizer.json does not list the timestamps, so its own size would be too small.
+        size = self.text_tokenizer(None, "transcribe").timestamp_begin + _TIMESTAMPS
         for token in tokens:
             if not least <= token < size:
                 raise WhisperError("INVALID_ARGUMENT", f"{field}: this checkpoint has no token {token}", field)

@@ -131,6 +131,13 @@ def test_tokens_that_do_not_exist_are_refused(checkpoint, options, field):
     assert isinstance(answered, Answer)
 
 
+def test_timestamps_are_tokens_though_the_tokenizer_does_not_list_them(checkpoint):
+    last = checkpoint.tokenizer.token_to_id("<|notimestamps|>") + 1501
+    checkpoint.check_tokens([last], "OPTIONS.suppress_tokens")
+    with pytest.raises(WhisperError):
+        checkpoint.check_tokens([last + 1], "OPTIONS.suppress_tokens")
+
+
 def test_features_that_are_no_numbers_are_refused(checkpoint):
     bad = Call(np.full((80, 1000), np.nan, np.float32), WhisperOptions(language="en"))
     (refused,) = Engine(CountingModel(), checkpoint).run([bad])
