@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from faults_stage import CALLERS, CALLS, MODEL, UNSHARE, Readiness, Seen, Service, Stage, wait_for
-from observe import polled
+from faults_stage import CALLERS, CALLS, MODEL, UNSHARE, Readiness, Seen, Service, Stage
+from observe import polled, wait_for
 from replica_set import BIN
 from replicas import harmed_calls, short_calls
 

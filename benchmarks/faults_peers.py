@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import signal
 import subprocess
 import threading
 import time
-import wave
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 import grpc
-import numpy as np
 import psutil
-from faults_stage import MINUTES, NOTICED_S, Harm, Readiness, Seen, Stage, kill, stop, terminate, wait_for
+from faults_stage import MINUTES, NOTICED_S, VERBS, Harm, Readiness, Seen, Stage, kill, stop, terminate
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from load_input import conversation
-from observe import polled
+from observe import polled, wait_for
 from replica_set import BIN
+from through_gateway import wav
 
 from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.diarization import Diarizer, DiarizerSettings
 from triscribe.errors import ServerError
-from triscribe.types import SAMPLE_RATE, Transcript
-
-VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
+from triscribe.types import Transcript
 
 
 class Gateway:
@@ -93,19 +89,9 @@ def _upload(address: str, audio: bytes, reached: Callable[[], None] = lambda: No
     return asyncio.run(upload())
 
 
-def _recording() -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(SAMPLE_RATE)
-        writer.writeframes((np.clip(conversation(MINUTES), -1, 1) * 32767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
 def during_upload(stage: Stage, part: str, harm: Harm) -> Seen:
     """A long upload through a gateway; the gateway or a part behind it is harmed at the first final segment."""
-    service, audio = stage.service, _recording()
+    service, audio = stage.service, wav(conversation(MINUTES))
     gateway = Gateway(service.url)
     gateway.start()
     try:

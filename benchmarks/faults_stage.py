@@ -18,7 +18,7 @@ from typing import Protocol
 
 import psutil
 from load_input import conversation
-from observe import polled
+from observe import polled, wait_for
 from replica_set import Replica
 from replicas import file, short_calls
 
@@ -199,16 +199,6 @@ def stop(process: psutil.Process) -> None:
     timer.start()
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Poll until the condition holds; False when it never did."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 class Stage:
     """What is started once and harmed again and again; as a context manager it ends all of it.
 
@@ -269,5 +259,8 @@ class Stage:
         with polled(readiness.look, 0.1):
             yield readiness
 
+
+VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
+NAMES: dict[Harm, str] = {kill: "kill", stop: "stop", terminate: "term"}
 
 SIGTERM_STATUS = 128 + signal.SIGTERM

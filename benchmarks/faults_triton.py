@@ -11,9 +11,11 @@ from functools import partial
 from faults_stage import (
     CALLERS,
     CALLS,
+    NAMES,
     NOTICED_S,
     RECOVERED_S,
     SIGTERM_STATUS,
+    VERBS,
     Harm,
     Readiness,
     Seen,
@@ -29,8 +31,6 @@ from replicas import harmed_calls, harmed_file, short_calls
 
 from triscribe.errors import ServerError
 from triscribe.types import ChunkResult
-
-VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: "SIGTERM"}
 
 
 def under_load(serving: Serving, part: str, harm: Harm, expected: Sequence[ChunkResult]) -> Seen:
@@ -180,13 +180,12 @@ Make = Callable[[Stage], Seen]
 def faults() -> list[tuple[str, str, str, Make]]:
     """Name, what is done, what is expected, how it is made."""
     made: list[tuple[str, str, str, Make]] = []
-    names: dict[Harm, str] = {kill: "kill", stop: "stop", terminate: "term"}
     recovers = "not ready within 10 s, recovers, nothing lost"
 
     def add(harm: Harm, part: str, moment: str, expected: str, make: Callable[[Stage, str, Harm], Seen]) -> None:
         text = f"{VERBS[harm]} of {part if part == 'tritonserver' else f'the {part} worker'} {moment}"
         key = moment.rsplit(maxsplit=1)[-1].rstrip("s")
-        made.append((f"{names[harm]}-{part}-{key}", text, expected, lambda stage: make(stage, part, harm)))
+        made.append((f"{NAMES[harm]}-{part}-{key}", text, expected, lambda stage: make(stage, part, harm)))
 
     def load(stage: Stage, part: str, harm: Harm) -> Seen:
         return under_load(stage.service, part, harm, stage.calls)
@@ -207,7 +206,7 @@ def faults() -> list[tuple[str, str, str, Make]]:
     for harm in (kill, terminate):
         made.append(
             (
-                f"{names[harm]}-supervisor",
+                f"{NAMES[harm]}-supervisor",
                 f"{VERBS[harm]} of the supervisor under load; started again",
                 recovers,
                 partial(supervisor_restarted, harm=harm),

@@ -6,14 +6,13 @@ import json
 import os
 import queue
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tritonclient.grpc as grpcclient
 from numpy.typing import NDArray
+from observe import wait_for as wait_for  # noqa: PLC0414 - for the tests
 
 REPOSITORY = Path(__file__).parents[1]
 DATA = Path(os.environ.get("TRISCRIBE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -25,16 +24,6 @@ TRISCRIBE = str(Path(sys.executable).with_name("triscribe"))
 """The command, as it was installed with the interpreter that runs the tests."""
 
 _TYPES = {"float32": "FP32", "float64": "FP64", "int16": "INT16", "int32": "INT32", "uint8": "UINT8"}
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Poll until the condition holds; False when it never did."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def as_bytes(options: dict[str, Any] | bytes | str) -> NDArray[np.uint8]:

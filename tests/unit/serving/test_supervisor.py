@@ -7,6 +7,7 @@ import stat
 import textwrap
 import threading
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -260,10 +261,10 @@ def test_one_that_stays_stopped_is_started_again(supervise):
     assert not psutil.pid_exists(pid)
 
 
-def test_processes_are_watched_while_a_canary_waits_for_its_answer(supervise, canary):
+@contextmanager
+def hanging(canary):
+    """Until the block ends a canary gets no answer; one has asked when the block begins."""
     asked, answered = threading.Event(), threading.Event()
-    supervisor = supervise(watch=Watch(poll_interval_s=0.02, canary_interval_s=0.02, canary_deadline_s=1000.0))
-    supervisor.start()
 
     def sing(timeout_s):
         asked.set()
@@ -271,30 +272,27 @@ def test_processes_are_watched_while_a_canary_waits_for_its_answer(supervise, ca
 
     canary.sing = sing
     assert asked.wait(10)
-    canary.sing = lambda timeout_s: None
-    os.kill(supervisor.process.pid, signal.SIGKILL)
     try:
-        assert wait_for(lambda: supervisor.restarts == 1 and supervisor.state is State.SERVING, 10)
+        yield
     finally:
         answered.set()
+
+
+def test_processes_are_watched_while_a_canary_waits_for_its_answer(supervise, canary):
+    supervisor = supervise(watch=Watch(poll_interval_s=0.02, canary_interval_s=0.02, canary_deadline_s=1000.0))
+    supervisor.start()
+    with hanging(canary):
+        canary.sing = lambda timeout_s: None
+        os.kill(supervisor.process.pid, signal.SIGKILL)
+        assert wait_for(lambda: supervisor.restarts == 1 and supervisor.state is State.SERVING, 10)
 
 
 def test_stopping_does_not_wait_for_a_canary(supervise, canary):
-    asked, answered = threading.Event(), threading.Event()
     supervisor = supervise()
     supervisor.start()
-
-    def sing(timeout_s):
-        asked.set()
-        answered.wait()
-
-    canary.sing = sing
-    assert asked.wait(10)
-    try:
+    with hanging(canary):
         supervisor.stop()
         assert supervisor.state is State.STOPPED
-    finally:
-        answered.set()
 
 
 def test_one_that_is_killed_while_it_starts_is_started_again(supervise, canary):
