@@ -189,13 +189,17 @@ class TritonConnection:
 
         # One stream per chunk: balancers choose a replica per stream.
         stream = self._client.stream_infer(requests(), headers=self._headers())
+        answer: grpcclient.InferResult | None = None
         try:
+            # To its end: Triton 24.10 keeps the request of a stream that is cancelled while its answer is written.
             async for result, error in stream:
                 if error is not None:
                     raise error
-                return result
+                answer = result
         finally:
             stream.cancel()
+        if answer is not None:
+            return answer
         raise UnavailableError(f"{self._server} closed the stream without an answer")
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 
+import numpy as np
 import psutil
 import pytest
 from proxy import Proxy
@@ -20,7 +21,7 @@ from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.supervisor import State
 from triscribe.transcriber import TranscribeOptions, Transcriber
 from triscribe.triton import RetryPolicy, TritonConnection
-from triscribe.types import Chunk
+from triscribe.types import SAMPLE_RATE, Chunk
 
 pytestmark = pytest.mark.server
 
@@ -100,6 +101,28 @@ async def test_mixed_requests_leave_nothing_and_hear_only_themselves(server):
             for early, late in zip(before, after, strict=True):
                 # A pool may grow by a few; what leaks grows with each of the twenty.
                 assert all(now - then < 10 for then, now in zip(early, late, strict=True)), (before, after)
+
+
+async def test_an_answered_request_leaves_nothing_in_the_server(server):
+    quiet = Chunk(0, 0.0, np.zeros(29 * SAMPLE_RATE, np.float32))
+    triton = psutil.Process(server.supervisor.process.pid)
+
+    async with TritonConnection(server.url) as connection:
+
+        async def held_mb_after(count):
+            slots = asyncio.Semaphore(6)
+
+            async def one():
+                async with slots:
+                    await connection.transcribe(quiet, {"language": "en"}, timeout_s=60)
+
+            await asyncio.gather(*(one() for _ in range(count)))
+            return triton.memory_full_info().uss / 1e6
+
+        before = await held_mb_after(500)  # as many buffers as there are at once
+        after = await held_mb_after(1500)
+    # A request is 1.9 MB: cancelled right after its answer, one in twenty stayed, 150 MB in all.
+    assert after - before < 60
 
 
 def test_two_jobs_on_one_output_do_not_harm_each_other(server, conversation, tmp_path):

@@ -67,6 +67,7 @@ class Stream:
         self.step = step
         self.reading = reading
         self.cancelled = False
+        self.read_to_its_end = False
 
     def cancel(self):
         self.cancelled = True
@@ -81,6 +82,7 @@ class Stream:
             yield None, self.step
         elif self.step != "end":
             yield Result(self.step), None
+        self.read_to_its_end = True
 
 
 class Client:
@@ -134,6 +136,7 @@ async def test_an_answer_becomes_values(connect):
     assert result.segments == (Segment(0.0, 0.1, "Hi.", "en", -0.1, 0.0, 1.0, 0.0, (word,)),)
     assert result.notices == (Notice("low_confidence", "unsure", 0.0, 0.1),)
     assert client.streams[0].cancelled, "a stream is never left open"
+    assert client.streams[0].read_to_its_end, "cancelled any sooner, Triton keeps its request for good"
     (request,) = client.requests
     assert request["model_name"] == "transcribe"
     assert {(i.name(), i.datatype()): i.shape() for i in request["inputs"]} == {
