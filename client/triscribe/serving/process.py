@@ -149,7 +149,8 @@ class ServerProcess:
     def _stubs(self) -> list[tuple[psutil.Process, str]]:
         found = []
         with suppress(psutil.Error):
-            for child in psutil.Process(self.pid).children(recursive=True):
+            # Its own children: to ask for a version Triton runs the stub in a shell, and that one ends at once.
+            for child in psutil.Process(self.pid).children():
                 with suppress(psutil.Error):  # it has just gone
                     if child.name().startswith(STUB[:15]):
                         found.append((child, str(child.status())))

@@ -40,6 +40,21 @@ WITH_STUB = """
 """A stub beside a server that does not mind its death."""
 
 
+ASKS_FOR_A_VERSION = """
+    python3 - "$(dirname "$0")/told" <<'END'
+    import ctypes, os, pathlib, sys, time
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(15, b"triton_python_backend_stub", 0, 0, 0)  # PR_SET_NAME
+        time.sleep(0.5)
+        os._exit(0)
+    os.wait()
+    pathlib.Path(sys.argv[1]).touch()
+    END
+    exec sleep 1000
+"""
+"""A stub below a helper of the server's, which ends."""
+
+
 class Canary:
     """Ready at once; sings until the test silences it."""
 
@@ -325,6 +340,21 @@ def test_a_start_that_hangs_because_a_worker_was_killed_is_tried_again(supervise
     canary.ready = True
     starting.join(10)
     assert supervisor.state is State.SERVING
+
+
+def test_a_stub_that_only_told_its_version_is_no_lost_worker(supervise, canary, tmp_path):
+    """Triton runs the stub in a shell to ask for its version; a start that takes long after it does not hang."""
+    canary.ready = False
+    watch = Watch(poll_interval_s=0.02, canary_interval_s=1000.0, orphaned_s=0.2)
+    supervisor = supervise(ASKS_FOR_A_VERSION, watch)
+    starting = threading.Thread(target=supervisor.start)
+    starting.start()
+    assert wait_for((tmp_path / "told").exists, 20)
+    time.sleep(1.0)  # the server still loads
+    canary.ready = True
+    starting.join(10)
+    assert supervisor.state is State.SERVING
+    assert supervisor.restarts == 0
 
 
 def test_killed_at_every_start_it_is_given_up(supervise, canary):
