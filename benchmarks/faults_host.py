@@ -12,6 +12,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ from triscribe.types import SAMPLE_RATE, ChunkResult, Samples
 TRISCRIBE = str(BIN / "triscribe")
 CGROUPS = Path("/sys/fs/cgroup/memory")
 TIMEOUT_S = 240
+CLOCK_STEP_S = 150
+"""More than any deadline of a short call and any wait between processes."""
 
 
 def full_output(stage: Stage) -> Seen:
@@ -190,6 +193,31 @@ def flipped_bytes(stage: Stage) -> Seen:
     return Seen(ok, "`models verify` names the file" if ok else _last(ended.stdout + ended.stderr))
 
 
+def clock_step(stage: Stage) -> Seen:
+    """The machine's time of day jumps ahead under load, and back under load: by more than any wait of ours."""
+    expected, service = stage.calls, stage.service
+    equal, jumps, stepped_s = True, [], 0.0
+
+    def step(by_s: float) -> None:
+        nonlocal stepped_s
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + by_s)
+        stepped_s += by_s
+
+    try:
+        with stage.watched(service.is_ready) as readiness:
+            readiness.begin()
+            for by_s in (CLOCK_STEP_S, -CLOCK_STEP_S):
+                began, was = time.monotonic(), time.time()
+                jump = partial(step, by_s)
+                equal &= asyncio.run(harmed_calls(service.url, CALLS, jump, callers=CALLERS)) == expected
+                equal &= asyncio.run(short_calls(service.url, CALLS, callers=CALLERS)) == expected
+                jumps.append(round(time.time() - was - (time.monotonic() - began)))
+    finally:
+        step(-stepped_s)
+    ok = equal and jumps == [CLOCK_STEP_S, -CLOCK_STEP_S] and readiness.lost_s is None
+    return Seen(ok, f"served on, stayed ready; jumped by {jumps[0]:+d} and {jumps[1]:+d} s", equal=equal)
+
+
 @contextmanager
 def _service_with(stage: Stage, name: str, before: str, *, tmp: Path | None = None) -> Iterator[Service]:
     """A ready service in a mount namespace of its own, in which `before` was done."""
@@ -279,6 +307,7 @@ def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
             "not ready within 10 s, recovers, nothing lost",
             memory_limit,
         ),
+        ("clock", "the clock jumps by 150 s, then back, both under load", "nobody notices", clock_step),
         ("two-ports", "two servers on one port", "the second is refused", one_port),
         ("two-directories", "two servers, one run folder and cache", "both work", one_directory),
         ("model-truncated", "a truncated checkpoint", "ends with the reason", damaged_model),

@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 
 from triscribe.serving import EmbeddedTriton
-
-_SHM = Path("/dev/shm")
+from triscribe.serving.shared_memory import FOLDER, NAME
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def own_shared_memory_mb(pids: Iterable[int]) -> float:
 
 
 def triton_files() -> set[Path]:
-    """Shared memory of any Triton on this machine."""
-    return set(_SHM.glob("triton_python_backend*"))
+    """Shared memory of any server on this machine."""
+    return set(FOLDER.glob(f"{NAME}*"))
 
 
 def left_mb(before: set[Path]) -> float:
@@ -113,4 +112,4 @@ def _maps(pid: int) -> set[str]:
         text = Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return set()
-    return {line.split()[-1] for line in text.splitlines() if str(_SHM) in line}
+    return {line.split()[-1] for line in text.splitlines() if str(FOLDER) in line}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from tritonclient.utils import InferenceServerException
 from triscribe.errors import ServingError
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.runtime import STUB
+from triscribe.serving.shared_memory import FOLDER, NAME
 from triscribe.serving.supervisor import State
 from triscribe.transcriber import Transcriber
 from triscribe.triton import RetryPolicy, TritonConnection
@@ -70,13 +72,20 @@ def _answered(server, model):
 
 
 @pytest.mark.usefixtures("recovered")
-def test_a_killed_server_leaves_no_worker_behind(server):
+def test_a_killed_server_leaves_no_worker_and_no_shared_memory_behind(server):
     process = server.supervisor.process
-    stubs = process.stubs()
+    stubs, regions = process.stubs(), _regions(process.pid)
     assert stubs
+    assert regions
     os.kill(process.pid, signal.SIGKILL)
     assert wait_for(lambda: server.supervisor.process.pid != process.pid, timeout_s=60)
     assert wait_for(lambda: not any(psutil.pid_exists(pid) for pid in stubs), timeout_s=10)
+    assert not any(region.exists() for region in regions)
+
+
+def _regions(pid):
+    """Files of shared memory that a process has mapped."""
+    return {Path(one.path) for one in psutil.Process(pid).memory_maps() if one.path.startswith(f"{FOLDER}/{NAME}")}
 
 
 def test_nothing_new_starts_for_a_caller_that_went_away(server, conversation):

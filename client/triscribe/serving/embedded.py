@@ -19,6 +19,7 @@ from triscribe.serving.machine import size_machine
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.process import DRAIN_S, MutualTls, ServerCommand
 from triscribe.serving.runtime import find_runtime
+from triscribe.serving.shared_memory import SharedMemory
 from triscribe.serving.supervisor import State, Supervisor, Watch
 
 DEFAULT_MODEL = "base"
@@ -109,6 +110,7 @@ class EmbeddedTriton:
                 (backends / "python").mkdir(parents=True)
                 for file in runtime.backend_files:
                     (backends / "python" / file.name).symlink_to(file)
+            shared_memory = undo.enter_context(SharedMemory())
             log = self._options.log_file or run_dir / "triton.log"
             options = self._options
             command = ServerCommand(
@@ -116,6 +118,7 @@ class EmbeddedTriton:
                 repository,
                 backends,
                 self.ports,
+                shared_memory,
                 log,
                 options.tls,
                 options.max_connection_age_s,

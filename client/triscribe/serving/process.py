@@ -16,6 +16,7 @@ import psutil
 from triscribe.errors import ServingError
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.runtime import STUB, Runtime
+from triscribe.serving.shared_memory import SharedMemory
 
 DRAIN_S = 10.0
 """What requests under way get to finish, after a stop was asked for."""
@@ -72,6 +73,7 @@ class ServerCommand:
     repository: Path
     backends: Path
     ports: ReservedPorts
+    shared_memory: SharedMemory
     log: Path
     tls: MutualTls | None = None
     max_connection_age_s: int = 0
@@ -90,6 +92,7 @@ class ServerCommand:
             # Closed: the load API accepts file contents, which for a Python model is code execution.
             "--model-control-mode=none",
             "--disable-auto-complete-config",
+            f"--backend-config=python,shm-region-prefix-name={self.shared_memory.prefix}-",
             f"--grpc-address={ports.host}",
             f"--grpc-port={ports.grpc}",
             "--reuse-grpc-port=1",
@@ -176,6 +179,7 @@ class ServerProcess:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
+        self._command.shared_memory.clear()
 
     def log_tail(self, lines: int = 20) -> str:
         """The end of the server's log without its tables; errors are kept wherever they stand."""

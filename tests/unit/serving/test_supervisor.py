@@ -17,6 +17,7 @@ from triscribe.errors import ServingError
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.process import ServerCommand
 from triscribe.serving.runtime import Runtime
+from triscribe.serving.shared_memory import SharedMemory
 from triscribe.serving.supervisor import State, Supervisor, Watch
 
 QUICK = Watch(
@@ -87,7 +88,8 @@ def supervise(tmp_path, canary):
         program.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         runtime = Runtime(program, (), {"TRISCRIBE_MARK": "yes"})
-        command = ServerCommand(runtime, tmp_path, tmp_path, ReservedPorts(), tmp_path / "triton.log")
+        memory = SharedMemory(tmp_path)
+        command = ServerCommand(runtime, tmp_path, tmp_path, ReservedPorts(), memory, tmp_path / "triton.log")
         made.append(Supervisor(command, canary, watch))
         return made[-1]
 
