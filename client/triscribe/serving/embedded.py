@@ -101,6 +101,7 @@ class EmbeddedTriton:
                 weights_bytes=sum(file.stat().st_size for model in models for file in model.path.glob("*.bin")),
             )
             sizing = replace(sizing, **self._options.sizing)  # type: ignore[arg-type]
+            shared_memory = undo.enter_context(SharedMemory())  # before anybody asks how much is free
             runtime = find_runtime(self._store).with_environment(sizing.environment)
             undo.enter_context(self.ports)
             repository = run_dir / "models"
@@ -110,7 +111,6 @@ class EmbeddedTriton:
                 (backends / "python").mkdir(parents=True)
                 for file in runtime.backend_files:
                     (backends / "python" / file.name).symlink_to(file)
-            shared_memory = undo.enter_context(SharedMemory())
             log = self._options.log_file or run_dir / "triton.log"
             options = self._options
             command = ServerCommand(
