@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -41,6 +40,10 @@ Progress = Callable[[float, float], None]
 """Called with (audio seconds done, audio seconds in all); the first never falls."""
 
 DIARIZATION_FAILED = "diarization_failed"
+
+INTERACTIVE_S = 60.0
+"""Recordings up to this long go before longer ones, as what `Recognize` takes: somebody waits for the answer."""
+
 """Code of the warning that stands in for the speakers."""
 
 
@@ -271,11 +274,10 @@ class Transcriber:
         self, session: Session, speech: Speech, heard: Iterator[Heard], watchers: _Watchers
     ) -> tuple[list[Chunk], list[ChunkResult]]:
         """All chunks and their results, in order; a chunk is sent while the next ones are looked for."""
-        first = await asyncio.to_thread(lambda: list(islice(heard, 2)))
-        priority: Literal["interactive", "bulk"] = "bulk" if len(first) > 1 else "interactive"
+        total_s, done_s = speech.info.duration, 0.0
+        priority: Literal["interactive", "bulk"] = "bulk" if total_s > INTERACTIVE_S else "interactive"
         journal = watchers.journal
         in_order = InOrder(watchers.final)
-        total_s, done_s = speech.info.duration, 0.0
 
         async def one(chunk: Chunk, spoken: Spoken | None, share_s: float) -> ChunkResult:
             nonlocal done_s
@@ -295,8 +297,7 @@ class Transcriber:
         chunks: list[Chunk] = []
         tasks: list[asyncio.Task[ChunkResult]] = []
         async with _first_error(), asyncio.TaskGroup() as group:
-            rest = chain(first, heard)
-            while following := await asyncio.to_thread(next, rest, None):
+            while following := await asyncio.to_thread(next, heard, None):
                 chunk, spoken = following
                 # The pause before a chunk is done with it.
                 share_s = chunk.end - (chunks[-1].end if chunks else 0.0)

@@ -55,6 +55,7 @@ _STREAM_ERRORS: tuple[tuple[str, type[ServerError]], ...] = (
     ("unexpected shape", InvalidArgumentError),
     ("unexpected datatype", InvalidArgumentError),
     ("failed to allocate", ResourceExhaustedError),
+    ("failed to increase the shared memory", ResourceExhaustedError),
 )
 
 

@@ -150,13 +150,13 @@ class ServerProcess:
         return {child.pid for child, status in self._stubs() if status == psutil.STATUS_ZOMBIE}
 
     def _stubs(self) -> list[tuple[psutil.Process, str]]:
+        # The server's own children: to ask for a version it runs the stub in a shell, and that one ends at once. Not
+        # psutil's children(): it compares times of the day, and a step of the clock meanwhile hides some.
         found = []
-        with suppress(psutil.Error):
-            # Its own children: to ask for a version Triton runs the stub in a shell, and that one ends at once.
-            for child in psutil.Process(self.pid).children():
-                with suppress(psutil.Error):  # it has just gone
-                    if child.name().startswith(STUB[:15]):
-                        found.append((child, str(child.status())))
+        for child in psutil.process_iter(["ppid"]):
+            with suppress(psutil.Error):  # it has just gone
+                if child.info["ppid"] == self.pid and child.name().startswith(STUB[:15]):
+                    found.append((child, str(child.status())))
         return found
 
     def frozen(self) -> set[int]:

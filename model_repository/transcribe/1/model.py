@@ -71,7 +71,10 @@ async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, 
         requested_output_names=["RESULT"],
         inputs=[write(name, value) for name, value in tensors.items()],
     )
-    response = await request.async_exec()
+    try:
+        response = await request.async_exec()
+    except pb_utils.TritonModelException as error:  # no room for the tensors, or no answer from the server itself
+        raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error
     if response.has_error():
         raise PipelineError("UNAVAILABLE", f"{model}: {response.error().message()}")
     return read_results(response)

@@ -144,6 +144,12 @@ def test_a_language_that_is_given_is_not_asked_for(server):
     assert {request["priority"] for request in server.requests} == {"bulk"}
 
 
+def test_a_recording_of_a_minute_is_waited_for(server):
+    run(media(58), server, language="en")
+    assert len(server.requests) > 1
+    assert {request["priority"] for request in server.requests} == {"interactive"}
+
+
 def test_options_reach_the_server_and_none_leaves_it_the_choice(server):
     run(media(3), server, hotwords="a,b", beam_size=2, decoding={"temperature": [0.0]})
     (request,) = server.requests

@@ -184,6 +184,7 @@ async def test_an_unknown_code_is_internal(connect):
         ("Server is stopping to serve requests.", None, UnavailableError),
         ("in ensemble, Exceeds maximum queue size", None, UnavailableError),
         ("[request id: 1] unexpected shape for input 'AUDIO'", None, InvalidArgumentError),
+        ("Failed to increase the shared memory pool size for key 'x' to 9 bytes.", None, ResourceExhaustedError),
         ("request cancelled", None, CancelledError),
         ("something else", None, InternalError),
         ("failed to connect to all addresses", "StatusCode.UNAVAILABLE", UnavailableError),

@@ -359,6 +359,17 @@ def test_a_stub_that_only_told_its_version_is_no_lost_worker(supervise, canary, 
     assert supervisor.restarts == 0
 
 
+def test_a_step_of_the_clock_hides_no_worker(supervise, canary, monkeypatch):
+    canary.sing = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
+    supervisor = supervise(WITH_STUB)
+    supervisor.start()
+    seconds = iter(range(10**9, 0, -10))
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: float(next(seconds)))  # each look is before the last
+    for _ in range(5):
+        assert len(supervisor.process.stubs()) == 1
+    assert supervisor.restarts == 0
+
+
 def test_killed_at_every_start_it_is_given_up(supervise, canary):
     canary.ready = False
     with pytest.raises(ServingError, match="3 times in a row"):
