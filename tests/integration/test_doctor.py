@@ -88,9 +88,10 @@ def test_a_tiny_shared_memory_is_named():
     assert "--shm-size" in findings["shared_memory", "/dev/shm"]["remedy"]
 
 
-def test_a_full_folder_for_temporary_files_is_named():
-    findings = failures(examine(*QUICK, hidden="mount -t tmpfs -o size=4m none /tmp", environment={"TMPDIR": "/tmp"}))
-    assert "TMPDIR" in findings["disk", "/tmp"]["remedy"]
+def test_a_full_folder_for_temporary_files_is_named(tmp_path):
+    full = f"mount -t tmpfs -o size=4m none {tmp_path}"
+    findings = failures(examine(*QUICK, hidden=full, environment={"TMPDIR": str(tmp_path)}))
+    assert "TMPDIR" in findings["disk", str(tmp_path)]["remedy"]
 
 
 def test_each_busy_port_is_named():
