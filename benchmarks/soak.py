@@ -188,13 +188,8 @@ def main() -> None:
         samples, kinds = asyncio.run(run())
     took = time.monotonic() - started
     rows, missed = judge(samples, mix, quick=arguments.quick)
-    columns: tuple[str, ...] = (
-        "process",
-        "MB at the end",
-        "MB for 100 requests, less the largest step",
-        "most - least MB",
-    )
-    columns += ("threads", "open files")
+    growth = "MB for 100 requests, less the largest step"
+    columns = ("process", "MB at the end", growth, "most - least MB", "threads", "open files")
     first, last = quarters(samples)
     sent = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     parts = [

@@ -176,7 +176,7 @@ class TritonConnection:
     async def _infer(self, samples: Samples, options: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         try:
             async with asyncio.timeout(timeout_s):
-                return _open(await self._first_answer(_inputs(samples, options)))
+                return _open(await self._answer(_inputs(samples, options)))
         except TimeoutError as error:
             raise DeadlineExceededError(f"{self._server} did not answer within {timeout_s:.0f} s") from error
         except InferenceServerException as error:
@@ -184,7 +184,7 @@ class TritonConnection:
         except grpc.RpcError as error:
             raise UnavailableError(f"{self._server}: {error}") from error
 
-    async def _first_answer(self, inputs: list[grpcclient.InferInput]) -> grpcclient.InferResult:
+    async def _answer(self, inputs: list[grpcclient.InferInput]) -> grpcclient.InferResult:
         async def requests() -> Any:
             yield {"model_name": MODEL, "inputs": inputs}
 
