@@ -48,14 +48,14 @@ class RawClient:
         self._client.stop_stream()
         self._client.close()
 
-    def send(self, tensors: dict[str, NDArray[Any]], *, model: str = "transcribe") -> None:
+    def send(self, tensors: dict[str, NDArray[Any]], *, model: str = "transcribe", request_id: str = "") -> None:
         """Send one request; `receive` gives its answer."""
         inputs = []
         for name, array in tensors.items():
             tensor = grpcclient.InferInput(name, list(array.shape), _TYPES[array.dtype.name])
             tensor.set_data_from_numpy(array)
             inputs.append(tensor)
-        self._client.async_stream_infer(model, inputs)
+        self._client.async_stream_infer(model, inputs, request_id=request_id)
 
     def receive(self, timeout_s: float = 60) -> dict[str, Any]:
         """The next envelope.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -174,9 +175,10 @@ class TritonConnection:
         return wait + (hint or 0.0)  # the jitter beyond it, or all who were refused would be back at once
 
     async def _infer(self, samples: Samples, options: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        request_id = uuid.uuid4().hex
         try:
             async with asyncio.timeout(timeout_s):
-                return _open(await self._answer(_inputs(samples, options)))
+                return _open(await self._answer(_inputs(samples, options), request_id), request_id)
         except TimeoutError as error:
             raise DeadlineExceededError(f"{self._server} did not answer within {timeout_s:.0f} s") from error
         except InferenceServerException as error:
@@ -184,9 +186,9 @@ class TritonConnection:
         except grpc.RpcError as error:
             raise UnavailableError(f"{self._server}: {error}") from error
 
-    async def _answer(self, inputs: list[grpcclient.InferInput]) -> grpcclient.InferResult:
+    async def _answer(self, inputs: list[grpcclient.InferInput], request_id: str) -> grpcclient.InferResult:
         async def requests() -> Any:
-            yield {"model_name": MODEL, "inputs": inputs}
+            yield {"model_name": MODEL, "inputs": inputs, "request_id": request_id}
 
         # One stream per chunk: balancers choose a replica per stream.
         stream = self._client.stream_infer(requests(), headers=self._headers())
@@ -225,8 +227,10 @@ def _inputs(samples: Samples, options: Mapping[str, Any]) -> list[grpcclient.Inf
     return [audio, encoded]
 
 
-def _open(result: grpcclient.InferResult) -> dict[str, Any]:
+def _open(result: grpcclient.InferResult, request_id: str) -> dict[str, Any]:
     envelope = json.loads(result.as_numpy("RESULT").tobytes())
+    if envelope.get("request_id", request_id) != request_id:
+        raise UnavailableError("the answer was that to another request")
     if error := envelope.get("error"):
         kind = SERVER_ERRORS.get(error["code"], InternalError)
         raise kind(error["message"], field=error["field"], retry_after_s=error["retry_after_s"])

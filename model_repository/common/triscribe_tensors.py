@@ -23,6 +23,10 @@ _set_name = ctypes.pythonapi.PyCapsule_SetName
 _set_name.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
+class ForeignAnswerError(Exception):
+    """An answer that belongs to another request: Triton 24.10 can mix them up when the machine's clock is set."""
+
+
 def read(request: Any, name: str) -> NDArray[Any] | None:
     """A copy of an input (Triton's memory ends with the request); None when an optional input is absent."""
     tensor = pb_utils.get_input_tensor_by_name(request, name)
@@ -52,17 +56,32 @@ def stack_texts(texts: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer(bytearray(b"".join(text.ljust(length) for text in encoded)), np.uint8).reshape(-1, length)
 
 
-def write_result(envelope: dict[str, Any]) -> Any:
-    """The response that carries an envelope of docs/contracts.md."""
-    return pb_utils.InferenceResponse([write("RESULT", encode_text(json.dumps(envelope)))])
+def write_results(envelopes: Sequence[dict[str, Any]], request_id: str) -> Any:
+    """The response to a request with several rows: an envelope of docs/contracts.md for each."""
+    return _response(stack_texts([json.dumps(_marked(envelope, request_id)) for envelope in envelopes]))
 
 
-def write_results(envelopes: Sequence[dict[str, Any]]) -> Any:
-    """The response to a request with several rows: an envelope for each."""
-    return pb_utils.InferenceResponse([write("RESULT", stack_texts([json.dumps(envelope) for envelope in envelopes]))])
+def write_result(envelope: dict[str, Any], request_id: str) -> Any:
+    """The response to a request without rows: one envelope."""
+    return _response(encode_text(json.dumps(_marked(envelope, request_id))))
 
 
-def read_results(response: Any) -> list[dict[str, Any]]:
-    """The envelopes that another model answered with, one a row."""
+def read_results(response: Any, request_id: str) -> list[dict[str, Any]]:
+    """The envelopes that another model answered with, one a row.
+
+    Raises:
+        ForeignAnswerError: they do not carry the id of the request that they should answer.
+    """
     rows = np.from_dlpack(pb_utils.get_output_tensor_by_name(response, "RESULT"))
-    return [json.loads(row.tobytes()) for row in rows.reshape(-1, rows.shape[-1])]
+    envelopes = [json.loads(row.tobytes()) for row in rows.reshape(-1, rows.shape[-1])]
+    if any(envelope.pop("request_id", None) != request_id for envelope in envelopes):
+        raise ForeignAnswerError("the answer was that to another request")
+    return envelopes
+
+
+def _marked(envelope: dict[str, Any], request_id: str) -> dict[str, Any]:
+    return {**envelope, "request_id": request_id} if request_id else envelope
+
+
+def _response(result: NDArray[np.uint8]) -> Any:
+    return pb_utils.InferenceResponse([write("RESULT", result)])

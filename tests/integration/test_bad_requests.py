@@ -84,3 +84,20 @@ def test_triton_refuses_what_config_pbtxt_rules_out(client, good_answer, convers
     with pytest.raises(InferenceServerException, match=message):
         client.receive()
     assert ok(client.ask(conversation.part(21.9, 24), {"language": "en"})) == good_answer
+
+
+@pytest.mark.parametrize(
+    ("model", "tensors"),
+    [
+        ("transcribe", {"AUDIO": SPEECH_LIKE, "OPTIONS": as_bytes({"language": "en"})}),
+        ("transcribe", {"AUDIO": NAN}),
+        ("align", {"AUDIO": SPEECH_LIKE, "WORDS": as_bytes('["Hello."]'), "LANGUAGE": as_bytes("en")}),
+        ("align", {"AUDIO": SPEECH_LIKE, "WORDS": as_bytes("not json"), "LANGUAGE": as_bytes("en")}),
+        ("whisper-base", {"FEATURES": np.zeros((1, 80, 3000), np.float32), "OPTIONS": as_bytes("not json")[None]}),
+    ],
+)
+def test_an_answer_carries_the_id_of_its_request(client, model, tensors):
+    client.send(tensors, model=model)
+    unnamed = client.receive()
+    client.send(tensors, model=model, request_id="mine")
+    assert client.receive() == {**unnamed, "request_id": "mine"}

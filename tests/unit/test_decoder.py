@@ -111,13 +111,18 @@ def test_a_worker_serves_many_jobs_and_leaves_nothing_behind(pool, tmp_path, mon
 
 @needs_kernel_limits
 @pytest.mark.parametrize("end", [signal.SIGSEGV, signal.SIGKILL])
-def test_a_crash_is_an_error_and_the_next_job_works(pool, end):
+def test_a_crash_is_an_error_and_the_next_job_works(pool, tmp_path, end):
     pool.decode_now(wav(1))
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav(1800, 48_000))
+    (worker,) = workers()
+    idle_s = worker.cpu_times().user
 
     async def crash():
-        job = asyncio.create_task(pool.decode(wav(1800, 48_000)))
-        await asyncio.sleep(0.2)
-        workers()[0].send_signal(end)
+        job = asyncio.create_task(pool.decode(path))
+        # A worker that ends before the job has reached it is replaced, and nobody notices.
+        assert await asyncio.to_thread(wait_for, lambda: worker.cpu_times().user > idle_s + 0.03, 30)
+        worker.send_signal(end)
         return await job
 
     with pytest.raises(AudioError, match=end.name):

@@ -40,7 +40,7 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request with its own envelope; one that fails does not touch the others."""
-        return [write_result(self._envelope(request)) for request in requests]
+        return [write_result(self._envelope(request), request.request_id()) for request in requests]
 
     def _envelope(self, request: Any) -> dict[str, Any]:
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triscribe_tensors import read, read_results, write, write_result
+from triscribe_tensors import ForeignAnswerError, read, read_results, write, write_result
 from triscribe_transcribe.errors import PipelineError
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.service import Request, Service, Settings
@@ -51,7 +52,9 @@ class TritonPythonModel:
         for request in requests:
             sender = request.get_response_sender()
             envelope = await self._service.handle(_decode(request, sender))
-            sender.send(write_result(envelope), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            sender.send(
+                write_result(envelope, request.request_id()), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+            )
 
 
 def _decode(request: Any, sender: Any) -> Request:
@@ -66,7 +69,9 @@ def _decode(request: Any, sender: Any) -> Request:
 
 async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
     """The one place that makes BLS calls: the envelopes that came back, one a row."""
+    request_id = uuid.uuid4().hex
     request = pb_utils.InferenceRequest(
+        request_id=request_id,
         model_name=model,
         requested_output_names=["RESULT"],
         inputs=[write(name, value) for name, value in tensors.items()],
@@ -77,4 +82,7 @@ async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, 
         raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error
     if response.has_error():
         raise PipelineError("UNAVAILABLE", f"{model}: {response.error().message()}")
-    return read_results(response)
+    try:
+        return read_results(response, request_id)
+    except ForeignAnswerError as error:
+        raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error

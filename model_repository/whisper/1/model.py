@@ -52,7 +52,10 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer requests of one or more rows; a row that fails does not touch the others."""
-        return [write_results([_envelope(result) for result in self._answer(request)]) for request in requests]
+        return [
+            write_results([_envelope(result) for result in self._answer(request)], request.request_id())
+            for request in requests
+        ]
 
     def _answer(self, request: Any) -> list[Answer | WhisperError]:
         features, options = read(request, "FEATURES"), read(request, "OPTIONS")

@@ -76,7 +76,7 @@ def export(checkpoint, norm, conversation, tmp_path_factory):
     def make(precision="fp32"):
         output = tmp_path_factory.mktemp(precision)
         # Eight bits drown in the noise of a network that amplifies it.
-        source = made(norm, tmp_path_factory.mktemp("calm"), 0.25) if precision == "int8" else checkpoint
+        source = made(norm, tmp_path_factory.mktemp("calm"), 0.15) if precision == "int8" else checkpoint
         result = run(
             SCRIPT,
             source,

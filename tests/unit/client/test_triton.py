@@ -209,13 +209,15 @@ def test_triton_errors_become_ours(message, status, kind):
         refused("RESOURCE_EXHAUSTED"),
         InferenceServerException("Stub process 'whisper-base_0_0' is not healthy"),
         "end",
+        {"ok": {**OK, "language": "fr"}, "request_id": "of another"},
     ],
-    ids=["unavailable", "queue full", "dead worker", "closed stream"],
+    ids=["unavailable", "queue full", "dead worker", "closed stream", "answer to another request"],
 )
 async def test_what_passes_is_waited_out(connect, failure):
     connection, client = connect(failure, failure, {"ok": OK})
-    assert (await transcribe(connection)).segments
+    assert (await transcribe(connection)).language == "en"
     assert len(client.streams) == 3
+    assert len({request["request_id"] for request in client.requests}) == 3
     assert all(stream.cancelled for stream in client.streams)
 
 
