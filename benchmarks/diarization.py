@@ -21,13 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from diarization_words import words
+from encoded import wav
 
 from triscribe.audio import decode
 from triscribe.diarization import Diarization, Diarizer
@@ -132,11 +132,7 @@ def job(data: Path, recordings: list[dict[str, Any]], minutes: float) -> None:
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "talk.wav"
-        with wave.open(str(file), "wb") as out:
-            out.setnchannels(1)
-            out.setsampwidth(2)
-            out.setframerate(SAMPLE_RATE)
-            out.writeframes((samples * 32767).astype("<i2").tobytes())
+        file.write_bytes(wav(samples))
         print(_described("text alone", *_used(["--no-diarize", str(file)]), cores))
         print(_described("text and speakers", *_used(["--diarize", str(file)]), cores))
         with EmbeddedTriton(ServeOptions()) as triton:

@@ -9,21 +9,20 @@ import shutil
 import subprocess
 import threading
 import time
-import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psutil
-from faults_stage import CALLERS, CALLS, MODEL, UNSHARE, Readiness, Seen, Service, Stage
+from encoded import wav
+from faults_stage import CALLERS, CALLS, MODEL, UNSHARE, Fault, Readiness, Seen, Service, Stage
 from observe import polled, wait_for
 from replica_set import BIN
 from replicas import harmed_calls, short_calls
 
 from triscribe.models import ModelStore
-from triscribe.types import SAMPLE_RATE, ChunkResult, Samples
+from triscribe.types import ChunkResult
 
 TRISCRIBE = str(BIN / "triscribe")
 CGROUPS = Path("/sys/fs/cgroup/memory")
@@ -36,7 +35,8 @@ def full_output(stage: Stage) -> Seen:
     """The folder of the output has no room: told in a line, nothing half-written."""
     folder = stage.work / "full"
     folder.mkdir(exist_ok=True)
-    audio = _wav(stage.work / "talk.wav", stage.recording)
+    audio = stage.work / "talk.wav"
+    audio.write_bytes(wav(stage.recording))
     job = [TRISCRIBE, "transcribe", "--server", stage.service.url, "--format", "json", "--output-dir", str(folder)]
     ended = _on_full_disk(folder, "64k", [*job, str(audio)], then=f"ls -A {folder} >&2")
     left = [line for line in ended.stderr.splitlines() if "talk" in line and "talk.wav" not in line]
@@ -286,37 +286,34 @@ def _on_full_disk(
     )  # fmt: skip
 
 
-def _wav(path: Path, samples: Samples) -> Path:
-    with wave.open(str(path), "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(SAMPLE_RATE)
-        writer.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return path
-
-
 def _last(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if "Error" in line or "space" in line] or text.split("\n")[-3:]
     return re.sub(r"/\S+/", "…/", lines[-1])[:160]
 
 
-def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
-    """Name, what is done, what is expected, how it is made."""
+def faults() -> list[Fault]:
+    """The rows of this part."""
     return [
-        ("disk-output", "full disk: output folder", "told in a line, no half file", full_output),
-        ("disk-run", "full disk: run directory at the start", "ends with the reason", full_run_directory),
-        ("disk-log", "full disk: run directory under load", "serves on", full_log),
-        ("disk-cache", "full disk: cache of weights", "told in a line", full_cache),
-        ("shm", "/dev/shm full for 8 s under load", "nothing lost", full_shared_memory),
-        (
+        Fault("disk-output", "full disk: output folder", "told in a line, no half file", full_output),
+        Fault("disk-run", "full disk: run directory at the start", "ends with the reason", full_run_directory),
+        Fault("disk-log", "full disk: run directory under load", "serves on", full_log),
+        Fault("disk-cache", "full disk: cache of weights", "told in a line", full_cache),
+        Fault("shm", "/dev/shm full for 8 s under load", "nothing lost", full_shared_memory),
+        Fault(
             "memory",
             "memory limit of a cgroup hit by the whisper worker under load",
             "not ready within 10 s, recovers, nothing lost",
             memory_limit,
         ),
-        ("clock", "the clock jumps by 150 s, then back, both under load", "nothing lost", clock_step),
-        ("two-ports", "two servers on one port", "the second is refused", one_port),
-        ("two-directories", "two servers, one run folder and cache", "both work", one_directory),
-        ("model-truncated", "a truncated checkpoint", "ends with the reason", damaged_model),
-        ("model-flipped", "a flipped byte in a checkpoint", "`models verify` tells", flipped_bytes),
+        Fault(
+            "clock",
+            "the clock jumps by 150 s, then back, both under load",
+            "nothing lost",
+            clock_step,
+            on_request=True,
+        ),
+        Fault("two-ports", "two servers on one port", "the second is refused", one_port),
+        Fault("two-directories", "two servers, one run folder and cache", "both work", one_directory),
+        Fault("model-truncated", "a truncated checkpoint", "ends with the reason", damaged_model),
+        Fault("model-flipped", "a flipped byte in a checkpoint", "`models verify` tells", flipped_bytes),
     ]

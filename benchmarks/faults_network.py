@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
-from faults_stage import CALLERS, CALLS, Seen, Stage
+from faults_stage import CALLERS, CALLS, Fault, Seen, Stage
 from replicas import short_calls
 
 DRIPPING = 200
@@ -110,14 +109,14 @@ def dripping(stage: Stage) -> Seen:
     return Seen(equal, "served on, stayed ready" if equal else "disturbed", equal=equal)
 
 
-def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
-    """Name, what is done, what is expected, how it is made."""
+def faults() -> list[Fault]:
+    """The rows of this part."""
     return [
-        (
+        Fault(
             "half-open",
             "the link to Triton is cut without an end, under load",
             "noticed in 40 s, nothing lost",
             half_open,
         ),
-        ("dripping", f"{DRIPPING} connections that drip a byte a second", "the others do not notice", dripping),
+        Fault("dripping", f"{DRIPPING} connections that drip a byte a second", "the others do not notice", dripping),
     ]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,12 +13,12 @@ from functools import partial
 
 import grpc
 import psutil
-from faults_stage import MINUTES, NOTICED_S, VERBS, Harm, Readiness, Seen, Stage, kill, stop, terminate
+from encoded import wav
+from faults_stage import MINUTES, NOTICED_S, VERBS, Fault, Harm, Readiness, Seen, Stage, kill, stop, terminate
+from gateway_process import GatewayProcess
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from load_input import conversation
-from observe import polled, wait_for
-from replica_set import BIN
-from through_gateway import wav
+from observe import polled
 
 from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.diarization import Diarizer, DiarizerSettings
@@ -33,31 +31,20 @@ class Gateway:
 
     def __init__(self, server: str) -> None:
         self._server = server
-        self._port = 0
-        self._process: subprocess.Popen[str] | None = None
-
-    @property
-    def address(self) -> str:
-        """HOST:PORT."""
-        return f"127.0.0.1:{self._port}"
+        self._running: GatewayProcess | None = None
+        self.address = "127.0.0.1:0"
 
     @property
     def process(self) -> psutil.Process:
         """The running one."""
-        assert self._process is not None
-        return psutil.Process(self._process.pid)
+        assert self._running is not None
+        return psutil.Process(self._running.process.pid)
 
     def start(self) -> None:
         """Start, and wait until it serves."""
-        command = [str(BIN / "triscribe"), "gateway", "--server", self._server, "--port", str(self._port)]
-        environment = {**os.environ, "TRISCRIBE_GATEWAY_METRICS_PORT": "0"}
-        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        lines = self._process.stderr or ()
-        entry = next(json.loads(line) for line in lines if '"listening"' in line)
-        threading.Thread(target=lambda: list(lines), daemon=True).start()  # a full pipe would stop it
-        self._port = int(entry["address"].rpartition(":")[2])
-        if not wait_for(self.is_ready, 60):
-            raise TimeoutError("the gateway does not serve")
+        self._running = GatewayProcess(self._server, port=self.address.rpartition(":")[2])
+        self.address = self._running.address
+        self._running.wait_until_serving()
 
     def is_ready(self) -> bool:
         """Its health check."""
@@ -68,16 +55,10 @@ class Gateway:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def end(self, *, timeout_s: float = 60.0) -> int | None:
-        """SIGTERM and its status."""
-        if self._process is None:
-            return None
-        self._process.terminate()
-        try:
-            return self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+    def end(self) -> None:
+        """SIGTERM, and a minute to end in."""
+        if self._running is not None:
+            self._running.stop(60)
 
 
 def _upload(address: str, audio: bytes, reached: Callable[[], None] = lambda: None) -> Transcript:
@@ -177,10 +158,10 @@ def idle_diarizer(stage: Stage) -> Seen:
     return Seen(readiness.in_time and equal, outcome, readiness.lost_s, readiness.back_s, equal)
 
 
-def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
-    """Name, what is done, what is expected, how it is made."""
-    made: list[tuple[str, str, str, Callable[[Stage], Seen]]] = [
-        (
+def faults() -> list[Fault]:
+    """The rows of this part."""
+    made = [
+        Fault(
             f"{name}-gateway-upload",
             f"{VERBS[harm]} of the gateway in an upload" + ("" if harm is stop else "; started again"),
             expected,
@@ -193,7 +174,7 @@ def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
         )
     ]
     made += [
-        (
+        Fault(
             f"kill-{part}-upload",
             f"kill -9 of {part if part == 'tritonserver' else f'the {part} worker'} behind a gateway in an upload",
             "the gateway not ready within 10 s, the call goes on",
@@ -203,9 +184,9 @@ def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
     ]
     for name, harm in (("kill", kill), ("stop", stop), ("term", terminate)):
         text = f"{VERBS[harm]} of the diarizer in a job"
-        made.append((f"{name}-diarizer-job", text, "the job ends as without", partial(diarizer, harm, 0.3)))
+        made.append(Fault(f"{name}-diarizer-job", text, "the job ends as without", partial(diarizer, harm, 0.3)))
     made.append(
-        (
+        Fault(
             "kill-diarizer-idle",
             "kill -9 of the diarizer between jobs",
             "the next job works",
@@ -213,6 +194,11 @@ def faults() -> list[tuple[str, str, str, Callable[[Stage], Seen]]]:
         )
     )
     made.append(
-        ("stop-diarizer-idle", "SIGSTOP of an idle diarizer for good", "not ready within 10 s, replaced", idle_diarizer)
+        Fault(
+            "stop-diarizer-idle",
+            "SIGSTOP of an idle diarizer for good",
+            "not ready within 10 s, replaced",
+            idle_diarizer,
+        )
     )
     return made

@@ -264,3 +264,21 @@ VERBS: dict[Harm, str] = {kill: "kill -9", stop: "SIGSTOP for 20 s", terminate: 
 NAMES: dict[Harm, str] = {kill: "kill", stop: "stop", terminate: "term"}
 
 SIGTERM_STATUS = 128 + signal.SIGTERM
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the table.
+
+    Attributes:
+        done: what is done, in words.
+        expected: what should come of it, in words.
+        make: provokes it and looks.
+        on_request: made only when named, since it harms others on the machine.
+    """
+
+    name: str
+    done: str
+    expected: str
+    make: Callable[[Stage], Seen]
+    on_request: bool = False

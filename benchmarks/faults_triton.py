@@ -16,6 +16,7 @@ from faults_stage import (
     RECOVERED_S,
     SIGTERM_STATUS,
     VERBS,
+    Fault,
     Harm,
     Readiness,
     Seen,
@@ -174,18 +175,15 @@ def _judged(readiness: Readiness, *, equal: bool) -> Seen:
     return Seen(readiness.in_time and equal, outcome, readiness.lost_s, readiness.back_s, equal)
 
 
-Make = Callable[[Stage], Seen]
-
-
-def faults() -> list[tuple[str, str, str, Make]]:
-    """Name, what is done, what is expected, how it is made."""
-    made: list[tuple[str, str, str, Make]] = []
+def faults() -> list[Fault]:
+    """The rows of this part."""
+    made: list[Fault] = []
     recovers = "not ready within 10 s, recovers, nothing lost"
 
     def add(harm: Harm, part: str, moment: str, expected: str, make: Callable[[Stage, str, Harm], Seen]) -> None:
         text = f"{VERBS[harm]} of {part if part == 'tritonserver' else f'the {part} worker'} {moment}"
         key = moment.rsplit(maxsplit=1)[-1].rstrip("s")
-        made.append((f"{NAMES[harm]}-{part}-{key}", text, expected, lambda stage: make(stage, part, harm)))
+        made.append(Fault(f"{NAMES[harm]}-{part}-{key}", text, expected, lambda stage: make(stage, part, harm)))
 
     def load(stage: Stage, part: str, harm: Harm) -> Seen:
         return under_load(stage.service, part, harm, stage.calls)
@@ -205,12 +203,12 @@ def faults() -> list[tuple[str, str, str, Make]]:
         add(harm, part, "in the shutdown", "ends, leaves nothing", while_shutting_down)
     for harm in (kill, terminate):
         made.append(
-            (
+            Fault(
                 f"{NAMES[harm]}-supervisor",
                 f"{VERBS[harm]} of the supervisor under load; started again",
                 recovers,
                 partial(supervisor_restarted, harm=harm),
             )
         )
-    made.append(("stop-supervisor", "SIGSTOP for 20 s of the supervisor under load", recovers, supervisor_stopped))
+    made.append(Fault("stop-supervisor", "SIGSTOP for 20 s of the supervisor under load", recovers, supervisor_stopped))
     return made

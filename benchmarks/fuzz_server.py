@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import queue
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
 import guards
 import numpy as np
 import tritonclient.grpc as grpcclient
+from encoded import pcm16
 from fuzz_base import Target
 from fuzz_state import mangled
+from gateway_process import gateway_process
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
@@ -273,9 +273,6 @@ def _call(target: Target, channel: grpc.Channel, path: str, messages: list[bytes
 
 def gateway(target: Target) -> None:
     """Random bytes and mutated messages to every method."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.integration.gateway.support import gateway_process, pcm16
-
     spoken, _ = guards.conversation()
     audio = pcm16(spoken[int(17.5 * SAMPLE_RATE) : 18 * SAMPLE_RATE])
     explicit = speech_pb2.ExplicitDecodingConfig(encoding=speech_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=16_000)

@@ -18,12 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import wave
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from encoded import wav
 from load_input import clips, conversation
 from matplotlib.figure import Figure
 from observe import Tree, polled
@@ -56,9 +56,7 @@ def file_cost(server: EmbeddedTriton, minutes: float, work: Path) -> Cost:
     """One file through `triscribe transcribe --server`."""
     samples = conversation(minutes)
     path = work / f"{minutes:g}.wav"
-    with wave.open(str(path), "wb") as out:
-        out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        out.writeframes((samples * 32767).astype("<i2").tobytes())
+    path.write_bytes(wav(samples))
     command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", "--server", server.url]
     command += ["--language", "en", "--format", "json", "--output-dir", str(work / "out"), str(path)]
     serving = Tree([_pid(server)])

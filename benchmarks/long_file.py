@@ -27,11 +27,11 @@ from pathlib import Path
 import av
 import numpy as np
 import psutil
+from gateway_process import COMMAND, gateway_process
 from load_input import conversation
-from observe import polled
+from observe import polled, role
 from page import markdown_table, write_section
 from proxy import Proxy
-from through_gateway import COMMAND, gateway
 
 from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.serving import EmbeddedTriton, ServeOptions
@@ -73,20 +73,11 @@ class Peaks:
             try:
                 lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]
                 sizes = {line.split(":")[0]: int(line.split()[1]) / 1e3 for line in lines}
-                name = _name(process.cmdline())
+                name = role(process.cmdline()) or "others"
             except (OSError, psutil.Error):
                 continue
             before = self.mb.get(name, (0.0, 0.0))
             self.mb[name] = max(before[0], sizes["Anonymous"]), max(before[1], sizes["Pss"])
-
-
-def _name(words: list[str]) -> str:
-    if "triscribe.decoder_worker" in words:
-        return "decoder"
-    for sign, name in (("tritonserver", "tritonserver"), ("stub", "stubs, each"), ("_exec.py", "tritonserver")):
-        if any(sign in word for word in words[:3]):
-            return name
-    return "gateway" if "gateway" in words else "triscribe transcribe" if "transcribe" in words else "others"
 
 
 def record(path: Path, hours: float) -> float:
@@ -145,7 +136,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="triscribe-long-") as name,
         EmbeddedTriton(ServeOptions(models=(arguments.model,))) as server,
         Proxy(server.url) as wire,
-        gateway(wire.address) as address,
+        gateway_process(wire.address) as gateway,
         polled(peaks.look, 2.0),
     ):
         folder = Path(name)
@@ -163,7 +154,7 @@ def main() -> None:
             moved = faults.at if faulty else _nothing
             began = time.monotonic()
             if door == "UploadRecognize":
-                text = asyncio.run(through_upload(address, files[part], moved))
+                text = asyncio.run(through_upload(gateway.address, files[part], moved))
             else:
                 (out := folder / f"{part}-{faulty}").mkdir()
                 text = through_command(wire.address, files[part], out, moved, lengths[part] / 13)

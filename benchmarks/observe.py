@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,16 @@ def wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def role(words: Sequence[str]) -> str | None:
+    """What a process of ours is by its command line; None for any other, and for what lives for a moment only."""
+    if model := next((found[1] for word in words if (found := re.search(r"/models/([^/]+)/\d+/model.py", word))), None):
+        return f"stub {model}"
+    if any(word.endswith(("/bin/tritonserver", "_exec.py")) for word in words[:3]):
+        return "tritonserver"
+    names = {"triscribe.decoder_worker": "decoder", "gateway": "gateway", "transcribe": "triscribe transcribe"}
+    return next((name for sign, name in names.items() if sign in words), None)
 
 
 class Tree:

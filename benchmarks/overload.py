@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from encoded import wav
+from gateway_process import gateway_process
 from load_input import clips
 from matplotlib.figure import Figure
 from observe import Tree, polled
 from page import DOCS, markdown_table, write_section
-from through_gateway import gateway, wav
 
 from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.errors import ServerError
@@ -323,8 +324,8 @@ def main() -> None:
     pieces = clips([], 8)
     with EmbeddedTriton(ServeOptions(models=(arguments.model,))) as server:
         curves = [asyncio.run(through_triton(server, pieces, factors, seconds))]
-        with gateway(server.url) as address:
-            curves.append(asyncio.run(through_gateway(server, address, pieces, gateway_factors, seconds)))
+        with gateway_process(server.url) as gateway:
+            curves.append(asyncio.run(through_gateway(server, gateway.address, pieces, gateway_factors, seconds)))
     found = [line for curve in curves for line in missed(curve, quick=arguments.quick)]
     print("\n".join(found or ["all expectations hold"]))
     if arguments.write:

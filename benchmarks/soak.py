@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from gateway_process import gateway_process
 from matplotlib.figure import Figure
 from page import DOCS, markdown_table, write_section
 from soak_requests import Mix
 from soak_watch import Sample, Watch, left_mb, triton_files
-from through_gateway import gateway
 
 from triscribe.serving import EmbeddedTriton, ServeOptions
 
@@ -176,8 +176,8 @@ def main() -> None:
     if arguments.quick:
         arguments.requests, arguments.cycles = 200, 3
     started = time.monotonic()
-    with EmbeddedTriton(ServeOptions(models=MODELS)) as server, gateway(server.url) as address:
-        mix = Mix(server.url, address, MODELS)
+    with EmbeddedTriton(ServeOptions(models=MODELS)) as server, gateway_process(server.url) as gateway:
+        mix = Mix(server.url, gateway.address, MODELS)
         watch = Watch(server)
 
         async def run() -> tuple[list[Sample], Counter[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc.aio as grpcclient
+from encoded import wav
+from gateway_process import COMMAND
 from load_input import conversation
-from through_gateway import wav
 from tritonclient.utils import InferenceServerException
 
 from triscribe.client import AsyncClient, RecognitionOptions
@@ -23,7 +23,6 @@ from triscribe.errors import DeadlineExceededError, InvalidArgumentError, Server
 from triscribe.triton import RetryPolicy, TritonConnection
 from triscribe.types import SAMPLE_RATE, Chunk, ChunkResult
 
-COMMAND = str(Path(sys.executable).with_name("triscribe"))
 CUTS_S = ((7.0, 7.3), (6.6, 7.6), (21.9, 24.0), (6.6, 9.6), (10.0, 16.0), (12.0, 24.0), (0.5, 29.5))
 CUT_WEIGHTS = (0.15, 0.15, 0.25, 0.2, 0.15, 0.07, 0.03)
 PROBE = 3

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from observe import role
 
 from triscribe.serving import EmbeddedTriton
 from triscribe.serving.shared_memory import FOLDER, NAME
+
+PASSING = (None, "triscribe transcribe")
+"""What lives for one request, and is not followed."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +55,17 @@ class Watch:
         below = me.children(recursive=True)
         named = {"client": me}
         for process in below:
-            if name := _name(process, self._server):
+            if (name := _role(process)) not in PASSING:
                 named[f"{name} {sum(known.startswith(name) for known in named)}".removesuffix(" 0")] = process
         seen = {name: found for name, process in named.items() if (found := _look(process))}
         return Sample(requests, probe_s, seen, own_shared_memory_mb([self._server, *(p.pid for p in below)]))
 
 
-def _name(process: psutil.Process, server: int) -> str | None:
+def _role(process: psutil.Process) -> str | None:
     try:
-        words = process.cmdline()
+        return role(process.cmdline())
     except psutil.Error:
         return None
-    if process.pid == server:
-        return "tritonserver"
-    if model := next((found[1] for word in words if (found := re.search(r"/models/([^/]+)/", word))), None):
-        return f"stub {model}"
-    if "triscribe.decoder_worker" in words:
-        return "decoder"
-    return "gateway" if "gateway" in words else None
 
 
 def _look(process: psutil.Process) -> Process | None:

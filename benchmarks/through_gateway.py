@@ -15,28 +15,22 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-import wave
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 from accuracy import Recording, join, load, scorer
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from encoded import pcm16, wav
+from gateway_process import COMMAND, gateway_process
 
 from triscribe.client import AsyncClient, LiveEnd, LiveOptions, LiveResult, PcmFormat, RecognitionOptions
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.transcriber import Session, Transcriber
-from triscribe.types import SAMPLE_RATE, Samples
+from triscribe.types import SAMPLE_RATE
 
-COMMAND = str(Path(sys.executable).with_name("triscribe"))
 PIECE_S = 0.1
 SHORT_S = 55.0
 """What `Recognize` takes is at most 60 s."""
@@ -59,28 +53,9 @@ def main() -> None:
         "live": lambda _, address: live(address, up_to(english, arguments.minutes * 60)),
         "overhead": lambda server, address: overhead(server, address, english[0]),
     }
-    with EmbeddedTriton(ServeOptions(models=(arguments.model,))) as triton, gateway(triton.url) as address:
+    with EmbeddedTriton(ServeOptions(models=(arguments.model,))) as triton, gateway_process(triton.url) as gateway:
         for name in arguments.only.split(","):
-            asyncio.run(parts[name](triton.url, address))
-
-
-@contextmanager
-def gateway(server: str) -> Iterator[str]:
-    """A gateway that serves; gives its address."""
-    environment = os.environ | {"TRISCRIBE_GATEWAY_PORT": "0", "TRISCRIBE_GATEWAY_METRICS_PORT": "0"}
-    command = [COMMAND, "gateway", "--server", server]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        lines = process.stderr or ()
-        entry = next(json.loads(line) for line in lines if '"listening"' in line)
-        threading.Thread(target=lambda: list(lines), daemon=True).start()  # a full pipe would stop it
-        with grpc.insecure_channel(entry["address"]) as channel:
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
-            next(answer for answer in watch if answer.status == health_pb2.HealthCheckResponse.SERVING)
-        yield entry["address"]
-    finally:
-        process.terminate()
-        process.wait()
+            asyncio.run(parts[name](triton.url, gateway.address))
 
 
 def up_to(recordings: list[Recording], seconds: float) -> Recording:
@@ -93,22 +68,6 @@ def up_to(recordings: list[Recording], seconds: float) -> Recording:
             chosen.append(recording)
             left -= needed
     return join(chosen)
-
-
-def pcm16(samples: Samples) -> bytes:
-    """As 16-bit samples."""
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
-
-
-def wav(samples: Samples) -> bytes:
-    """As a WAV file."""
-    file = BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE)
-        out.writeframes(pcm16(samples))
-    return file.getvalue()
 
 
 async def equal(server: str, address: str, recording: Recording) -> None:

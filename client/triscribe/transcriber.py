@@ -40,11 +40,10 @@ Progress = Callable[[float, float], None]
 """Called with (audio seconds done, audio seconds in all); the first never falls."""
 
 DIARIZATION_FAILED = "diarization_failed"
+"""Code of the warning that stands in for the speakers."""
 
 INTERACTIVE_S = 60.0
 """Recordings up to this long go before longer ones, as what `Recognize` takes: somebody waits for the answer."""
-
-"""Code of the warning that stands in for the speakers."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from encoded import pcm16
+from gateway_process import GatewayProcess, gateway_process
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.deploy.support import (
     ALERTS,
@@ -28,7 +30,6 @@ from tests.deploy.support import (
     scaler_queries,
     selectors,
 )
-from tests.integration.gateway.support import GatewayProcess, gateway_process, pcm16
 from tests.support import REPOSITORY, wait_for
 
 from triscribe.client import AsyncClient, LiveOptions, RecognitionOptions

@@ -10,9 +10,9 @@ import threading
 import numpy as np
 import psutil
 import pytest
+from gateway_process import gateway_process
 from proxy import Proxy
 from soak_requests import KINDS, Mix
-from tests.integration.gateway.support import gateway_process
 from tests.support import TRISCRIBE, wait_for
 
 from triscribe.client import AsyncClient, RecognitionOptions

@@ -11,8 +11,8 @@ import psutil
 import pytest
 import tritonclient.grpc as grpcclient
 import trustme
+from gateway_process import GatewayProcess
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.integration.gateway.support import GatewayProcess
 from tests.support import wait_for
 from tritonclient.utils import InferenceServerException
 

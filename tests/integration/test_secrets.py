@@ -3,7 +3,7 @@
 import grpc
 import psutil
 import pytest
-from tests.integration.gateway.support import gateway_process
+from gateway_process import gateway_process
 from tests.support import TRISCRIBE
 
 from triscribe.client import Client, Connection

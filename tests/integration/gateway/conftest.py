@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from tests.integration.gateway.support import GatewayProcess, gateway_process
+from gateway_process import GatewayProcess, gateway_process
 from tests.support import DATA
 
 from triscribe.client import AsyncClient

@@ -5,7 +5,7 @@ import json
 
 import jiwer
 import numpy as np
-from tests.integration.gateway.support import pcm16
+from encoded import pcm16
 from tests.support import DATA, SAMPLE_RATE
 from whisper_normalizer.english import EnglishTextNormalizer
 

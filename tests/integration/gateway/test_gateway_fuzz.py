@@ -3,9 +3,9 @@
 
 import grpc
 import pytest
+from encoded import pcm16
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.gateway.support import pcm16
 
 from triscribe.v1 import speech_pb2 as pb
 from triscribe.v1 import speech_pb2_grpc

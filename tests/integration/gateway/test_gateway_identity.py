@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 import trustme
-from tests.integration.gateway.support import COMMAND, GatewayProcess
+from gateway_process import COMMAND, GatewayProcess
 from tests.support import wait_for
 
 from triscribe.client import Client, Connection, tls_credentials
@@ -17,7 +17,7 @@ from triscribe.errors import ServerError, UnauthenticatedError, UnavailableError
 
 
 def new_token(name: str, file: Path) -> str:
-    command = [COMMAND[0], "gateway-token", name, "--tokens", str(file)]
+    command = [COMMAND, "gateway-token", name, "--tokens", str(file)]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 

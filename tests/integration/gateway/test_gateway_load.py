@@ -9,8 +9,9 @@ import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as grpcclient
+from encoded import pcm16
+from gateway_process import GatewayProcess, gateway_process
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tests.integration.gateway.support import GatewayProcess, gateway_process, pcm16
 from tests.support import wait_for
 
 from triscribe.client import AsyncClient, LiveEnd, LiveResult, PcmFormat, RecognitionOptions

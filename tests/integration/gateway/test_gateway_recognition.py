@@ -7,9 +7,10 @@ import urllib.request
 import grpc
 import jiwer
 import pytest
+from encoded import pcm16
+from gateway_process import SERVICE, gateway_process
 from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.integration.gateway.support import SERVICE, gateway_process, pcm16
 from tests.support import wait_for
 from whisper_normalizer.english import EnglishTextNormalizer
 

@@ -7,9 +7,10 @@ from io import BytesIO
 
 import grpc
 import pytest
+from encoded import pcm16
+from gateway_process import GatewayProcess, gateway_process
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from tests.integration.gateway.support import LINEAR16, GatewayProcess, gateway_process, pcm16
 from tests.support import wait_for
 
 from triscribe.client import AsyncClient, Connection, PcmFormat, RecognitionOptions
@@ -91,7 +92,9 @@ async def test_a_value_that_only_the_model_can_judge(client, conversation):
         [
             pb.StreamingRecognizeRequest(
                 streaming_config=pb.StreamingRecognitionConfig(
-                    config=pb.RecognitionConfig(explicit_decoding_config=LINEAR16)
+                    config=pb.RecognitionConfig(
+                        explicit_decoding_config=pb.ExplicitDecodingConfig(encoding=pb.AUDIO_ENCODING_LINEAR16)
+                    )
                 )
             )
         ]

@@ -2,7 +2,7 @@
 
 import psutil
 import pytest
-from tests.integration.gateway.support import gateway_process
+from gateway_process import gateway_process
 
 from triscribe.client import Client, RecognitionOptions
 from triscribe.diarization import DiarizationOptions

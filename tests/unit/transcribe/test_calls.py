@@ -3,7 +3,9 @@
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ class Triton(SimpleNamespace):
 
     TritonModelException = TritonModelException
     Tensor = SimpleNamespace(from_dlpack=lambda name, capsule: name)
-    answer = None
+    answer: Callable[[dict[str, Any]], Any]
 
     class InferenceRequest:
         def __init__(self, **fields):
@@ -47,6 +49,8 @@ def call(monkeypatch):
     monkeypatch.delitem(sys.modules, "triscribe_tensors", raising=False)
     path = REPOSITORY / "model_repository" / "transcribe" / "1" / "model.py"
     spec = importlib.util.spec_from_file_location("transcribe_model", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield lambda: module._call("whisper-base", {"FEATURES": np.zeros((2, 80, 10), np.float32)})

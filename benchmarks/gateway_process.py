@@ -14,25 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from triscribe.types import Samples
-from triscribe.v1 import speech_pb2 as pb
 
 START_S = 60
 SERVICE = "triscribe.v1.SpeechService"
-COMMAND = [str(Path(sys.executable).parent / "triscribe"), "gateway"]
+COMMAND = str(Path(sys.executable).with_name("triscribe"))
+"""The command of this environment."""
 
 
 class GatewayProcess:
-    """One running gateway; its log is parsed line by line."""
+    """One running gateway; its log is parsed line by line.
+
+    Args:
+        server: HOST:PORT of Triton.
+        settings: its settings (`triscribe gateway --help`); ports are free ones unless given.
+    """
 
     def __init__(self, server: str, **settings: object) -> None:
         environment = {f"TRISCRIBE_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
         environment = {"TRISCRIBE_GATEWAY_PORT": "0", "TRISCRIBE_GATEWAY_METRICS_PORT": "0"} | environment
         self.process = subprocess.Popen(
-            [*COMMAND, "--server", server], env=os.environ | environment, stderr=subprocess.PIPE, text=True
+            [COMMAND, "gateway", "--server", server], env=os.environ | environment, stderr=subprocess.PIPE, text=True
         )
         self.lines: list[str] = []
         self._listening = threading.Event()
@@ -59,11 +61,11 @@ class GatewayProcess:
         """Ask it to end."""
         self.process.send_signal(signal.SIGTERM)
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = 10) -> None:
         """End it, whatever it does."""
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -89,11 +91,3 @@ def gateway_process(server: str, **settings: object) -> Iterator[GatewayProcess]
         yield gateway
     finally:
         gateway.stop()
-
-
-def pcm16(samples: Samples) -> bytes:
-    """As 16-bit samples."""
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
-
-
-LINEAR16 = pb.ExplicitDecodingConfig(encoding=pb.AUDIO_ENCODING_LINEAR16)
