@@ -6,9 +6,10 @@ decoder: mutated media of every container. limits: headers that lie and bombs, e
 references: playlists, scripts and boxes that point at files, addresses and devices; the kernel tells what was opened
 (strace), after the same watcher has seen an unprotected decoder open the bait. tensors: whatever Triton's protocol can
 carry, to all three models. options: OPTIONS as JSON. gateway, diarizer: protobuf messages. manifest, journal: files.
+guided: what Python code of ours takes apart, guided by coverage (atheris), so many seconds for each kind of text.
 
 A target fails on a crash, an error without a proper code (INTERNAL, UNKNOWN, an exception that is not ours), and when
-the ordinary request that follows is not answered as before. Random mutations; not coverage-guided.
+the ordinary request that follows is not answered as before. All but `guided` are random mutations.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import fuzz_guided
 import fuzz_media
 import fuzz_server
 import fuzz_state
@@ -37,6 +39,7 @@ TARGETS: dict[str, Callable[[Target], None]] = {
     "diarizer": fuzz_server.diarizer,
     "manifest": fuzz_state.manifest,
     "journal": fuzz_state.journal,
+    "guided": fuzz_guided.guided,
 }
 
 

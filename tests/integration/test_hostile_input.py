@@ -2,6 +2,7 @@
 
 import random
 
+import fuzz_guided
 import fuzz_media
 import fuzz_server
 import fuzz_state
@@ -27,6 +28,20 @@ def test_a_door_holds(fire):
     fire(hit)
     assert hit.findings == []
     assert len(hit.outcomes) > 1
+
+
+def test_a_fault_behind_branches_is_found():
+    hit = target("guided", 20)
+    fuzz_guided.fire("bait", hit, 20)
+    assert "the bait" in hit.findings[0]
+
+
+@pytest.mark.parametrize("door", ["words", "config", "samples"])
+def test_guided_input_is_read_or_refused(door):
+    hit = target("guided", 3)
+    fuzz_guided.fire(door, hit, 3)
+    assert hit.findings == []
+    assert hit.cases > 100
 
 
 def test_headers_that_lie_and_bombs_stay_within_their_memory():

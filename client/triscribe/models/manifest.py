@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -202,7 +203,7 @@ def load_manifest(extra: Path | None = None) -> Manifest:
     Raises:
         ModelError: the site's file is missing or not a manifest.
     """
-    builtin = _parse(resources.files(__package__).joinpath("manifest.toml").read_bytes(), "manifest.toml")
+    builtin = _builtin()
     if extra is None and (configured := os.environ.get(MANIFEST_ENV)):
         extra = Path(configured)
     if extra is None:
@@ -217,6 +218,11 @@ def load_manifest(extra: Path | None = None) -> Manifest:
         return Manifest(format=1, model=[*kept, *site.model])
     except ValidationError as error:
         raise ModelError(f"the manifest {extra} is not valid: {_summary(error)}") from error
+
+
+@cache
+def _builtin() -> Manifest:
+    return _parse(resources.files(__package__).joinpath("manifest.toml").read_bytes(), "manifest.toml")
 
 
 def _parse(content: bytes, label: str) -> Manifest:
