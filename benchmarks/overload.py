@@ -1,11 +1,11 @@
 """Offered load from a half to four times the capacity: what is done, what is refused, how long each waits.
 
-    .venv/bin/python benchmarks/overload.py [--write] [--seconds 45] [--model base]
+    .venv/bin/python benchmarks/overload.py [--write] [--seconds 60] [--model base]
     .venv/bin/python benchmarks/overload.py --quick
 
 Requests are pieces of real speech, 2 to 23 s. The capacity is measured first (closed loop), then requests come at
 random moments (Poisson) whether or not the server keeps up, without the client's retries, so that every refusal is
-seen; then a shorter pass goes through the gateway. Takes about twelve minutes, and the machine for itself.
+seen; then a shorter pass goes through the gateway. Takes about twenty minutes, and the machine for itself.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ FACTORS = (0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 GATEWAY_FACTORS = (0.75, 1.5, 3.0)
 IN_FLIGHT = 16
 """Of the closed loop: two full rounds of executions on two cores."""
-RAMP_S = 5.0
-"""Of each level, not counted: the first answers are still to come."""
+RAMP_S = 15.0
+"""Of each level, not counted: the queue grows until what is answered has waited as long as anything may, ten seconds."""
 LATEST_S = 30.0
 """The deadline of a patient caller: 99 of 100 accepted requests are answered by then."""
 REFUSED_WITHIN_S = 1.0
@@ -312,8 +312,8 @@ def main() -> None:
     """Measure, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="base")
-    parser.add_argument("--seconds", type=float, default=45.0, help="of each level")
-    parser.add_argument("--quick", action="store_true", help="three levels, two minutes")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each level")
+    parser.add_argument("--quick", action="store_true", help="three levels, two minutes and a half")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     arguments = parser.parse_args()
     factors: Sequence[float]

@@ -85,4 +85,5 @@ async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, 
     try:
         return read_results(response, request_id)
     except ForeignAnswerError as error:
+        pb_utils.Logger.log_warn(f"{model}: {error}; the request is UNAVAILABLE")
         raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error

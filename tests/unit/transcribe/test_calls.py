@@ -22,6 +22,7 @@ class Triton(SimpleNamespace):
     """Answers every request with the rows that the test gives."""
 
     TritonModelException = TritonModelException
+    Logger = SimpleNamespace(log_warn=lambda text: None)
     Tensor = SimpleNamespace(from_dlpack=lambda name, capsule: name)
     answer: Callable[[dict[str, Any]], Any]
 
