@@ -39,7 +39,7 @@ GATEWAY_FACTORS = (0.75, 1.5, 3.0)
 IN_FLIGHT = 16
 """Of the closed loop: two full rounds of executions on two cores."""
 RAMP_S = 15.0
-"""Of each level, not counted: the queue grows until what is answered has waited as long as anything may, ten seconds."""
+"""Of each level, not counted: the queue grows until what is answered has waited as long as anything may: 10 s."""
 LATEST_S = 30.0
 """The deadline of a patient caller: 99 of 100 accepted requests are answered by then."""
 REFUSED_WITHIN_S = 1.0
