@@ -18,7 +18,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 import psutil
 from diarization_words import words
 from encoded import wav
+from gateway_process import COMMAND
 
 from triscribe.audio import decode
 from triscribe.diarization import Diarization, Diarizer
@@ -152,7 +152,7 @@ def _used(arguments: list[str], server: psutil.Process | None = None) -> tuple[f
     before = _cpu(server.children(recursive=True)) if server else {}
     seen = dict(before)
     started = time.perf_counter()
-    command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", *arguments]
+    command = [COMMAND, "transcribe", *arguments]
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):

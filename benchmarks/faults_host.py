@@ -17,14 +17,13 @@ from pathlib import Path
 import psutil
 from encoded import wav
 from faults_stage import CALLERS, CALLS, MODEL, UNSHARE, Fault, Readiness, Seen, Service, Stage
+from gateway_process import COMMAND
 from observe import polled, wait_for
-from replica_set import BIN
 from replicas import harmed_calls, short_calls
 
 from triscribe.models import ModelStore
 from triscribe.types import ChunkResult
 
-TRISCRIBE = str(BIN / "triscribe")
 CGROUPS = Path("/sys/fs/cgroup/memory")
 TIMEOUT_S = 240
 CLOCK_STEP_S = 150
@@ -37,7 +36,7 @@ def full_output(stage: Stage) -> Seen:
     folder.mkdir(exist_ok=True)
     audio = stage.work / "talk.wav"
     audio.write_bytes(wav(stage.recording))
-    job = [TRISCRIBE, "transcribe", "--server", stage.service.url, "--format", "json", "--output-dir", str(folder)]
+    job = [COMMAND, "transcribe", "--server", stage.service.url, "--format", "json", "--output-dir", str(folder)]
     ended = _on_full_disk(folder, "64k", [*job, str(audio)], then=f"ls -A {folder} >&2")
     left = [line for line in ended.stderr.splitlines() if "talk" in line and "talk.wav" not in line]
     told = "No space left" in ended.stderr and "Traceback" not in ended.stderr
@@ -51,7 +50,7 @@ def full_run_directory(stage: Stage) -> Seen:
     ports = [f"--{name}-port=0" for name in ("grpc", "http", "metrics", "health")]
     ended = subprocess.run(
         [*UNSHARE, "sh", "-ec", f'mount -t tmpfs -o size=64k none {tmp}\nexec "$@"', "sh",
-         *(TRISCRIBE, "serve", "--model", MODEL, *ports)],
+         *(COMMAND, "serve", "--model", MODEL, *ports)],
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "TMPDIR": str(tmp)},
     )  # fmt: skip
     ok = ended.returncode == 1 and "No space left" in ended.stderr and "Traceback" not in ended.stderr
@@ -73,7 +72,7 @@ def full_cache(stage: Stage) -> Seen:
     """The cache of weights has no room: told in a line before anything is fetched."""
     cache = stage.work / "cache"
     cache.mkdir(exist_ok=True)
-    job = [TRISCRIBE, "models", "pull", "--cache-dir", str(cache), MODEL]
+    job = [COMMAND, "models", "pull", "--cache-dir", str(cache), MODEL]
     ended = _on_full_disk(cache, "1m", job)
     said = " ".join(ended.stderr.split())
     ok = ended.returncode == 1 and "has 0 B free" in said and "Traceback" not in said
@@ -130,7 +129,7 @@ def one_port(stage: Stage) -> Seen:
     service, expected = stage.service, stage.calls
 
     refused: list[subprocess.CompletedProcess[str]] = []
-    command = [TRISCRIBE, "serve", "--model", MODEL, "--grpc-port", str(service.grpc), "--health-port", "0"]
+    command = [COMMAND, "serve", "--model", MODEL, "--grpc-port", str(service.grpc), "--health-port", "0"]
 
     def second() -> None:
         refused.append(subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False))
@@ -170,7 +169,7 @@ def damaged_model(stage: Stage) -> Seen:
     started = time.monotonic()
     ports = [f"--{name}-port=0" for name in ("grpc", "http", "metrics", "health")]
     ended = subprocess.run(
-        [TRISCRIBE, "serve", "--model", str(folder), *ports],
+        [COMMAND, "serve", "--model", str(folder), *ports],
         capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     ok = ended.returncode == 1 and "no compute type works" in ended.stderr and "Traceback" not in ended.stderr
@@ -191,7 +190,7 @@ def flipped_bytes(stage: Stage) -> Seen:
         byte = weights.read(1)[0]
         weights.seek(-1, os.SEEK_CUR)
         weights.write(bytes([byte ^ 0xFF]))
-    command = [TRISCRIBE, "models", "verify", "--cache-dir", str(cache), MODEL]
+    command = [COMMAND, "models", "verify", "--cache-dir", str(cache), MODEL]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     ok = ended.returncode == 1 and "corrupt: model.bin" in ended.stdout + ended.stderr
     return Seen(ok, "`models verify` names the file" if ok else _last(ended.stdout + ended.stderr))

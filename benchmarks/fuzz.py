@@ -39,8 +39,9 @@ TARGETS: dict[str, Callable[[Target], None]] = {
     "diarizer": fuzz_server.diarizer,
     "manifest": fuzz_state.manifest,
     "journal": fuzz_state.journal,
-    "guided": fuzz_guided.guided,
 }
+if fuzz_guided.is_available():
+    TARGETS["guided"] = fuzz_guided.guided
 
 
 def run(name: str, seconds: float, seed: int) -> Target:

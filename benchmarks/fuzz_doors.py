@@ -1,8 +1,9 @@
 """One door under coverage-guided fire (atheris, libFuzzer); `fuzz_guided.py` starts it.
 
-    .venv/bin/python benchmarks/fuzz_doors.py DOOR SECONDS SEED FOLDER
+    .venv/bin/python benchmarks/fuzz_doors.py [DOOR SECONDS SEED FOLDER]
 
-What a door does with bytes is either a value or an error that is the sender's fault; any other exception is a finding.
+Without arguments it names the doors. What a door does with bytes is either a value or an error that is the sender's
+fault; any other exception is a finding.
 """
 
 from __future__ import annotations
@@ -180,6 +181,9 @@ DOORS: dict[str, Callable[[], Door]] = {
 
 def main(arguments: Sequence[str]) -> None:
     """Fire at one door; libFuzzer ends the process: 0 when nothing was found."""
+    if not arguments:
+        print("\n".join(name for name in DOORS if name != "bait"))
+        return
     name, seconds, seed, folder = arguments
     os.chdir(folder)
     door = DOORS[name]()

@@ -14,7 +14,7 @@ import guards
 import numpy as np
 import tritonclient.grpc as grpcclient
 from encoded import pcm16
-from fuzz_base import Target
+from fuzz_base import Finding, Target
 from fuzz_state import mangled
 from gateway_process import gateway_process
 from numpy.typing import NDArray
@@ -56,6 +56,7 @@ _JSON = (
     *('{"language":"en","language":"fr"}', '{"language":"\\ud800"}', '["\\ud800"]', '["\\u0000"]', '[""]', '[" "]'),
 )
 _SHAPES = ((0,), (1,), (1, 0), (1, 1), (1, 1, 1), (1, 80, 1000), (1, 80, 3000), (1, 80, 1), (1, 80, 9000))
+_IDS = ("", "mine", "a" * 100_000, 'say "no"\\', "\n\0\x7f", "ідентифікатор")
 _MORE_SHAPES = (
     (1, 128, 3000),
     (1, 79, 100),
@@ -108,19 +109,24 @@ def _random_request(target: Target, model: str) -> list[grpcclient.InferInput]:
     return inputs
 
 
-def _answers(url: str, model: str, inputs: list[grpcclient.InferInput]) -> Iterator[dict[str, Any]]:
+def _answers(
+    url: str, model: str, inputs: list[grpcclient.InferInput], request_id: str = ""
+) -> Iterator[dict[str, Any]]:
     """The envelopes of one request on a stream of its own."""
     got: queue.Queue[Any] = queue.Queue()
     with grpcclient.InferenceServerClient(url) as client:
         client.start_stream(lambda result, error: got.put(error or result))
-        client.async_stream_infer(model, inputs)
+        client.async_stream_infer(model, inputs, request_id=request_id)
         answer = got.get(timeout=120)
         client.stop_stream(cancel_requests=True)
     if isinstance(answer, Exception):
         raise answer
     rows = answer.as_numpy("RESULT")
     for row in rows.reshape(-1, rows.shape[-1]):
-        yield json.loads(row.tobytes())
+        envelope = json.loads(row.tobytes())
+        if envelope.pop("request_id", "") != request_id:
+            raise Finding(f"{model} answered {envelope} to the request {request_id!r:.80}")
+        yield envelope
 
 
 def _judge(target: Target, model: str, envelopes: Callable[[], Iterator[dict[str, Any]]], what: str) -> None:
@@ -177,8 +183,9 @@ def fire_tensors(target: Target, server: EmbeddedTriton) -> None:
         except (InferenceServerException, ValueError):
             target.outcomes["not sent"] += 1
             return
+        request_id = target.rng.choice(_IDS)
         what = ", ".join(f"{i.name()[:20]} {i.datatype()}{i.shape()}" for i in inputs)
-        _judge(target, model, lambda: _answers(server.url, model, inputs), what)
+        _judge(target, model, lambda: _answers(server.url, model, inputs, request_id), what)
 
     _fire(target, server, one)
 

@@ -15,7 +15,6 @@ import asyncio
 import csv
 import itertools
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from encoded import wav
+from gateway_process import COMMAND
 from load_input import clips, conversation
 from matplotlib.figure import Figure
 from observe import Tree, polled
@@ -57,7 +57,7 @@ def file_cost(server: EmbeddedTriton, minutes: float, work: Path) -> Cost:
     samples = conversation(minutes)
     path = work / f"{minutes:g}.wav"
     path.write_bytes(wav(samples))
-    command = [str(Path(sys.executable).with_name("triscribe")), "transcribe", "--server", server.url]
+    command = [COMMAND, "transcribe", "--server", server.url]
     command += ["--language", "en", "--format", "json", "--output-dir", str(work / "out"), str(path)]
     serving = Tree([_pid(server)])
     started = time.monotonic()

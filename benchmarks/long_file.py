@@ -74,6 +74,7 @@ class Peaks:
                 lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]
                 sizes = {line.split(":")[0]: int(line.split()[1]) / 1e3 for line in lines}
                 name = role(process.cmdline()) or "others"
+                name = "stubs, each" if name.startswith("stub ") else name
             except (OSError, psutil.Error):
                 continue
             before = self.mb.get(name, (0.0, 0.0))

@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def role(words: Sequence[str]) -> str | None:
-    """What a process of ours is by its command line; None for any other, and for what lives for a moment only."""
+    """What a process of ours is by its command line; None for any other."""
     if model := next((found[1] for word in words if (found := re.search(r"/models/([^/]+)/\d+/model.py", word))), None):
         return f"stub {model}"
     if any(word.endswith(("/bin/tritonserver", "_exec.py")) for word in words[:3]):

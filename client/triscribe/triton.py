@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from triscribe.errors import (
     UnavailableError,
 )
 from triscribe.types import Chunk, ChunkResult, Notice, Samples, Segment, Word
+
+logger = logging.getLogger(__name__)
 
 MODEL = "transcribe"
 
@@ -178,7 +181,11 @@ class TritonConnection:
         request_id = uuid.uuid4().hex
         try:
             async with asyncio.timeout(timeout_s):
-                return _open(await self._answer(_inputs(samples, options), request_id), request_id)
+                envelope = _envelope(await self._answer(_inputs(samples, options), request_id))
+                if envelope.get("request_id") != request_id:
+                    logger.warning("%s answered another request", self._server)
+                    raise UnavailableError(f"{self._server}: the answer was that to another request")
+                return _ok(envelope)
         except TimeoutError as error:
             raise DeadlineExceededError(f"{self._server} did not answer within {timeout_s:.0f} s") from error
         except InferenceServerException as error:
@@ -227,10 +234,12 @@ def _inputs(samples: Samples, options: Mapping[str, Any]) -> list[grpcclient.Inf
     return [audio, encoded]
 
 
-def _open(result: grpcclient.InferResult, request_id: str) -> dict[str, Any]:
-    envelope = json.loads(result.as_numpy("RESULT").tobytes())
-    if envelope.get("request_id", request_id) != request_id:
-        raise UnavailableError("the answer was that to another request")
+def _envelope(result: grpcclient.InferResult) -> dict[str, Any]:
+    envelope: dict[str, Any] = json.loads(result.as_numpy("RESULT").tobytes())
+    return envelope
+
+
+def _ok(envelope: Mapping[str, Any]) -> dict[str, Any]:
     if error := envelope.get("error"):
         kind = SERVER_ERRORS.get(error["code"], InternalError)
         raise kind(error["message"], field=error["field"], retry_after_s=error["retry_after_s"])

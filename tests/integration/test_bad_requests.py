@@ -89,7 +89,7 @@ def test_triton_refuses_what_config_pbtxt_rules_out(client, good_answer, convers
 @pytest.mark.parametrize(
     ("model", "tensors"),
     [
-        ("transcribe", {"AUDIO": SPEECH_LIKE, "OPTIONS": as_bytes({"language": "en"})}),
+        ("transcribe", {"AUDIO": SPEECH_LIKE, "OPTIONS": as_bytes({"language": "en", "temperature": [0.0]})}),
         ("transcribe", {"AUDIO": NAN}),
         ("align", {"AUDIO": SPEECH_LIKE, "WORDS": as_bytes('["Hello."]'), "LANGUAGE": as_bytes("en")}),
         ("align", {"AUDIO": SPEECH_LIKE, "WORDS": as_bytes("not json"), "LANGUAGE": as_bytes("en")}),

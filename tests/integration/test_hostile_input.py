@@ -30,12 +30,17 @@ def test_a_door_holds(fire):
     assert len(hit.outcomes) > 1
 
 
+needs_atheris = pytest.mark.skipif(not fuzz_guided.is_available(), reason="atheris has no wheel for this machine")
+
+
+@needs_atheris
 def test_a_fault_behind_branches_is_found():
     hit = target("guided", 20)
     fuzz_guided.fire("bait", hit, 20)
     assert "the bait" in hit.findings[0]
 
 
+@needs_atheris
 @pytest.mark.parametrize("door", ["words", "config", "samples"])
 def test_guided_input_is_read_or_refused(door):
     hit = target("guided", 3)

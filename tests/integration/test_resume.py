@@ -3,11 +3,11 @@
 import json
 import re
 import subprocess
-import wave
 
 import numpy as np
 import pytest
-from tests.support import SAMPLE_RATE, TRISCRIBE, wait_for
+from encoded import wav
+from tests.support import TRISCRIBE, wait_for
 
 pytestmark = pytest.mark.server
 
@@ -16,11 +16,7 @@ pytestmark = pytest.mark.server
 def recording(conversation, tmp_path):
     """Three minutes: enough chunks to be killed between two of them."""
     path = tmp_path / "talk.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((np.tile(conversation.samples, 6) * 32767).astype("<i2").tobytes())
+    path.write_bytes(wav(np.tile(conversation.samples, 6)))
     return path
 
 

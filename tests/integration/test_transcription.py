@@ -7,6 +7,7 @@ import jiwer
 import jsonschema
 import numpy as np
 import pytest
+from encoded import wav
 from tests.support import REPOSITORY, SAMPLE_RATE, RawClient, ok, text_of
 from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -115,7 +116,7 @@ def test_silence_has_no_text_even_without_voice_detection(server, samples):
 @pytest.mark.parametrize("level", [0.001, 0.03], ids=["quiet", "loud"])
 def test_a_minute_of_noise_has_no_text(server, level, tmp_path):
     path = tmp_path / "noise.wav"
-    _write_wav(path, np.tile(_rng_noise(level), 2))
+    path.write_bytes(wav(np.tile(_rng_noise(level), 2)))
     transcript = Transcriber(server.url).transcribe(path)
     assert transcript.text == ""
     assert transcript.audio.duration == pytest.approx(60.0)
@@ -123,7 +124,7 @@ def test_a_minute_of_noise_has_no_text(server, level, tmp_path):
 
 def test_a_minute_of_silence_has_no_text(server, tmp_path):
     path = tmp_path / "silence.wav"
-    _write_wav(path, np.zeros(60 * SAMPLE_RATE, np.float32))
+    path.write_bytes(wav(np.zeros(60 * SAMPLE_RATE, np.float32)))
     assert Transcriber(server.url).transcribe(path).text == ""
 
 
@@ -141,13 +142,3 @@ def test_alternating_requests_never_see_each_other(server, conversation):
         assert len(set(texts)) == len(texts)
         for _ in range(5):
             assert [client.ask(samples, options) for samples, options in inputs] == alone
-
-
-def _write_wav(path, samples):
-    import wave
-
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())

@@ -69,6 +69,17 @@ def _decode(request: Any, sender: Any) -> Request:
 
 async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
     """The one place that makes BLS calls: the envelopes that came back, one a row."""
+    try:
+        return await _ask(model, tensors)
+    except ForeignAnswerError as error:
+        pb_utils.Logger.log_warn(f"{model}: {error}; it is asked once more")
+    try:
+        return await _ask(model, tensors)
+    except ForeignAnswerError as error:
+        raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error
+
+
+async def _ask(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
     request_id = uuid.uuid4().hex
     request = pb_utils.InferenceRequest(
         request_id=request_id,
@@ -82,8 +93,4 @@ async def _call(model: str, tensors: dict[str, NDArray[Any]]) -> list[dict[str, 
         raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error
     if response.has_error():
         raise PipelineError("UNAVAILABLE", f"{model}: {response.error().message()}")
-    try:
-        return read_results(response, request_id)
-    except ForeignAnswerError as error:
-        pb_utils.Logger.log_warn(f"{model}: {error}; the request is UNAVAILABLE")
-        raise PipelineError("UNAVAILABLE", f"{model}: {error}") from error
+    return read_results(response, request_id)

@@ -24,10 +24,10 @@ class Replica(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
 
     def ModelStreamInfer(self, requests, context):  # noqa: N802 - its name on the wire
         self.streams += 1
-        for _ in requests:
+        for request in requests:
             ok = {"model": "base", "language": "en", "language_probability": 1.0, "segments": [], "warnings": []}
             answer = service_pb2.ModelInferResponse()
-            text = json.dumps({"ok": ok}).encode()
+            text = json.dumps({"ok": ok, "request_id": request.id}).encode()
             answer.outputs.add(name="RESULT", datatype="UINT8", shape=[len(text)])
             answer.raw_output_contents.append(text)
             yield service_pb2.ModelStreamInferResponse(infer_response=answer)

@@ -65,7 +65,7 @@ class Stream:
 
     def __init__(self, step, reading):
         self.step = step
-        self.reading = reading
+        self.reading = reading  # gives the request
         self.cancelled = False
         self.read_to_its_end = False
 
@@ -73,7 +73,7 @@ class Stream:
         self.cancelled = True
 
     async def __aiter__(self):
-        await self.reading
+        request = await self.reading
         if self.step == "silence":
             await asyncio.sleep(1000)
         if isinstance(self.step, grpc.RpcError):
@@ -81,7 +81,7 @@ class Stream:
         if isinstance(self.step, Exception):
             yield None, self.step
         elif self.step != "end":
-            yield Result(self.step), None
+            yield Result({"request_id": request["request_id"], **self.step}), None
         self.read_to_its_end = True
 
 
@@ -102,6 +102,7 @@ class Client:
     async def _read(self, requests):
         async for request in requests:
             self.requests.append(request)
+        return self.requests[-1]
 
     async def close(self):
         pass
@@ -210,8 +211,9 @@ def test_triton_errors_become_ours(message, status, kind):
         InferenceServerException("Stub process 'whisper-base_0_0' is not healthy"),
         "end",
         {"ok": {**OK, "language": "fr"}, "request_id": "of another"},
+        {"ok": {**OK, "language": "fr"}, "request_id": None},
     ],
-    ids=["unavailable", "queue full", "dead worker", "closed stream", "answer to another request"],
+    ids=["unavailable", "queue full", "dead worker", "closed stream", "answer to another request", "answer to no one"],
 )
 async def test_what_passes_is_waited_out(connect, failure):
     connection, client = connect(failure, failure, {"ok": OK})

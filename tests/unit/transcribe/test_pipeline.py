@@ -190,15 +190,6 @@ class TestAlignment:
         with pytest.raises(PipelineError, match="gone"):
             await bench.run(noise(4), language="en")
 
-    async def test_times_of_other_words_are_not_taken(self, bench):
-        async def of_another(samples, words, language):
-            return await self._align(samples, words[:-1], language)
-
-        bench.aligner_languages, bench.align = frozenset({"en"}), of_another
-        with pytest.raises(PipelineError, match="1 times for 2 words") as caught:
-            await bench.run(noise(4), language="en")
-        assert caught.value.code == "UNAVAILABLE"
-
 
 async def test_without_words_the_segments_are_timed_by_attention_and_no_aligner_is_asked(checkpoint):
     async def align(samples, words, language):
