@@ -27,7 +27,7 @@ import fuzz_media
 import fuzz_server
 import fuzz_state
 from fuzz_base import Finding, Target
-from page import markdown_table, write_section
+from page import markdown_table, read_table, write_section
 
 TARGETS: dict[str, Callable[[Target], None]] = {
     "decoder": fuzz_media.decoder,
@@ -42,6 +42,9 @@ TARGETS: dict[str, Callable[[Target], None]] = {
 }
 if fuzz_guided.is_available():
     TARGETS["guided"] = fuzz_guided.guided
+
+
+COLUMNS = ("target", "cases", "time", "outcomes", "seen", "failures")
 
 
 def run(name: str, seconds: float, seed: int) -> Target:
@@ -68,7 +71,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="five seconds a target")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--only", default=",".join(TARGETS))
-    parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="into docs/reliability.md; other rows stay")
     arguments = parser.parse_args()
     seconds = 5.0 if arguments.quick else arguments.seconds
     done = [run(name, seconds, arguments.seed) for name in arguments.only.split(",")]
@@ -77,16 +80,18 @@ def main() -> None:
             target.name,
             target.cases,
             f"{target.took_s:.0f} s",
-            ", ".join(f"{kind} {count}" for kind, count in target.outcomes.most_common(6)),
+            ", ".join(f"{kind} {count}" for kind, count in target.outcomes.most_common(8)),
             "; ".join(target.notes) or "",
             len(target.findings) or "none",
         ]
         for target in done
     ]
-    text = markdown_table(["target", "cases", "time", "outcomes", "seen", "failures"], rows)
-    print(text)
+    print(markdown_table(COLUMNS, rows))
     if arguments.write:
-        write_section("reliability.md", Path(__file__).name, text)
+        page, section = "reliability.md", Path(__file__).name
+        known = {row[0]: row for row in read_table(page, section)} | {str(row[0]): row for row in rows}
+        table = markdown_table(COLUMNS, [known[name] for name in TARGETS if name in known])
+        write_section(page, section, table)
     if any(target.findings for target in done):
         sys.exit(1)
 

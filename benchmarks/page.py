@@ -17,6 +17,13 @@ def write_section(page: str, section: str, text: str) -> None:
     path.write_text(f"{before}{begin}\n{text.rstrip()}\n{end}{after}")
 
 
+def read_table(page: str, section: str) -> list[list[str]]:
+    """The rows of the table that stands there, without its head."""
+    text = (DOCS / page).read_text().split(f"<!-- {section}: begin -->")[1].split(f"<!-- {section}: end -->")[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+
+
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
