@@ -124,7 +124,7 @@ def _answers(
     rows = answer.as_numpy("RESULT")
     for row in rows.reshape(-1, rows.shape[-1]):
         envelope = json.loads(row.tobytes())
-        if envelope.pop("request_id", "") != request_id.split("\0")[0]:  # where Triton ends it
+        if envelope.pop("request_id", "") != request_id.partition("\0")[0]:  # where Triton ends it
             raise Finding(f"{model} answered {envelope} to the request {request_id!r:.80}")
         yield envelope
 
