@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from fuzz_base import Target
+from fuzz_base import Finding, Target
 
 from triscribe.errors import ModelError
 from triscribe.journal import Journal
@@ -43,19 +43,33 @@ def mangled(rng: random.Random, data: bytes) -> bytes:
     return b"".join(lines)
 
 
+def entries() -> list[bytes]:
+    """A manifest for each model of the built-in one."""
+    whole = resources.files("triscribe.models").joinpath("manifest.toml").read_bytes()
+    return [b"format = 1\n[[model]]" + part for part in whole.split(b"[[model]]")[1:]]
+
+
+def read_manifest(path: Path) -> None:
+    """As a site's own manifest is read.
+
+    Raises:
+        ModelError: it is refused.
+        Finding: it is accepted and should not be.
+    """
+    for model in load_manifest(path).model:
+        if any(".." in file.name or file.name.startswith("/") for file in model.files):
+            raise Finding("a file outside of the cache is accepted")
+
+
 def manifest(target: Target) -> None:
     """A site's own manifest: read, or refused as one."""
-    whole = resources.files("triscribe.models").joinpath("manifest.toml").read_bytes()
-    entries = [b"[[model]]" + part for part in whole.split(b"[[model]]")[1:]]
+    manifests = entries()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "site.toml"
         for case in target.rounds():
-            data = mangled(target.rng, b"format = 1\n" + target.rng.choice(entries))
-            path.write_bytes(data)
+            path.write_bytes(mangled(target.rng, target.rng.choice(manifests)))
             try:
-                for model in load_manifest(path).model:
-                    if any(".." in file.name or file.name.startswith("/") for file in model.files):
-                        target.found(f"case {case}: a file outside of the cache is accepted")
+                read_manifest(path)
                 target.outcomes["accepted"] += 1
             except ModelError:
                 target.outcomes["refused"] += 1

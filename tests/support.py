@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tritonclient.grpc as grpcclient
+from gateway_process import COMMAND
 from numpy.typing import NDArray
 from observe import wait_for as wait_for  # noqa: PLC0414 - for the tests
 
@@ -20,7 +20,7 @@ DATA = Path(os.environ.get("TRISCRIBE_TEST_DATA", REPOSITORY.parent / "shared" /
 
 SAMPLE_RATE = 16_000
 
-TRISCRIBE = str(Path(sys.executable).with_name("triscribe"))
+TRISCRIBE = COMMAND
 """The command, as it was installed with the interpreter that runs the tests."""
 
 _TYPES = {"float32": "FP32", "float64": "FP64", "int16": "INT16", "int32": "INT32", "uint8": "UINT8"}
