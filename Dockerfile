@@ -110,7 +110,7 @@ LABEL org.opencontainers.image.title="Triscribe Triton (CUDA)" \
 EXPOSE 8000 8001 8002 8003
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=4 \
-    CMD ["python3", "-m", "triscribe.health", "http://127.0.0.1:8003/readyz"]
+    CMD ["python3", "-m", "triscribe.probe", "http://127.0.0.1:8003/readyz"]
 ENTRYPOINT ["triscribe", "serve", "--host", "0.0.0.0"]
 
 FROM ${BASE} AS triton-cpu
@@ -137,7 +137,7 @@ LABEL org.opencontainers.image.title="Triscribe Triton (CPU)" \
 EXPOSE 8000 8001 8002 8003
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=4 \
-    CMD ["python3", "-m", "triscribe.health", "http://127.0.0.1:8003/readyz"]
+    CMD ["python3", "-m", "triscribe.probe", "http://127.0.0.1:8003/readyz"]
 ENTRYPOINT ["triscribe", "serve", "--host", "0.0.0.0"]
 
 FROM ${BASE} AS gateway
@@ -160,7 +160,7 @@ LABEL org.opencontainers.image.title="Triscribe gateway" \
 EXPOSE 8443 9464
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=4 \
-    CMD ["python3", "-m", "triscribe.health", "grpc://127.0.0.1:8443"]
+    CMD ["python3", "-m", "triscribe.probe", "grpc://127.0.0.1:8443"]
 ENTRYPOINT ["triscribe", "gateway"]
 
 FROM ${BASE} AS diarizer
@@ -185,6 +185,6 @@ LABEL org.opencontainers.image.title="Triscribe diarizer" \
 EXPOSE 50061
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=4 \
-    CMD ["python3", "-m", "triscribe.health", "grpc://127.0.0.1:50061"]
+    CMD ["python3", "-m", "triscribe.probe", "grpc://127.0.0.1:50061"]
 ENTRYPOINT ["python3", "-m", "triscribe.diarizer"]
 CMD ["--listen", "0.0.0.0:50061"]

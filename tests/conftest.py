@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support import SAMPLE_RATE
 
-from triscribe import audio
+from triscribe.media import decoding
 from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.types import Samples
+from triscribe.types import SAMPLE_RATE, Samples
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def conversation() -> Conversation:
     path = folder / "sample.wav"
     lines = (folder / "sample.stm").read_text().splitlines()
     reference = " ".join(line.split(maxsplit=5)[5] for line in lines if line and not line.startswith(";;"))
-    return Conversation(path, audio.decode(path).samples, reference)
+    return Conversation(path, decoding.decode(path).samples, reference)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 from selenium.webdriver.common.by import By
+
 from tests.browser.driving import chromium
-from tests.support import wait_for
+from tests.harness.processes import wait_for
 
 SPOKEN = "Texas"
 SEARCHED = "originally from"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from tests.browser.driving import chromium, requested
-from tests.support import wait_for
 
+from tests.browser.driving import chromium, requested
+from tests.harness.processes import wait_for
 from triscribe.formats import WRITERS, WriteOptions
 from triscribe.formats.html import MAX_EMBEDDED_BYTES
 from triscribe.types import AudioInfo, Segment, Transcript, Word

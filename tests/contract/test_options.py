@@ -5,10 +5,10 @@ import re
 
 import jsonschema
 import pytest
-from tests.support import REPOSITORY
 
+from tests.harness.paths import REPOSITORY
 from triscribe import errors
-from triscribe.transcriber import TranscribeOptions
+from triscribe.transcription.transcriber import TranscribeOptions
 from triscribe_align.errors import AlignError
 from triscribe_transcribe.errors import PipelineError
 from triscribe_transcribe.options import Options

@@ -4,8 +4,9 @@ import re
 
 import pytest
 from google.protobuf import text_format
-from tests.support import REPOSITORY
 from tritonclient.grpc import model_config_pb2
+
+from tests.harness.paths import REPOSITORY
 
 SOURCE = REPOSITORY / "model_repository"
 CONTRACTS = (REPOSITORY / "docs" / "contracts.md").read_text()

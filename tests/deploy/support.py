@@ -11,7 +11,8 @@ from typing import Any
 import promql_parser
 import yaml
 from helm_python import Chart
-from tests.support import REPOSITORY
+
+from tests.harness.paths import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
 CHART = DEPLOY / "helm" / "triscribe"

@@ -11,13 +11,13 @@ import kubernetes_validate
 import pytest
 import typer
 import yaml
-from tests.deploy.support import CHART, EXAMPLES, NAMESPACE, RELEASE, VALUE_SETS, containers, of_kind, render
-from tests.support import REPOSITORY
 
+from tests.deploy.support import CHART, EXAMPLES, NAMESPACE, RELEASE, VALUE_SETS, containers, of_kind, render
+from tests.harness.paths import REPOSITORY
 from triscribe.cli.app import app
 from triscribe.diarizer import __main__ as diarizer_main
-from triscribe.gateway.health import LIVE
-from triscribe.gateway.settings import GatewaySettings
+from triscribe.gateway.grpc.health import LIVE
+from triscribe.service.settings import GatewaySettings
 
 KUBERNETES = ("1.27", "1.37")
 """The oldest that Chart.yaml admits, and the newest that there are schemas of."""

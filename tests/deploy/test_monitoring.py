@@ -16,9 +16,8 @@ from typing import Any
 import grpc
 import pytest
 import yaml
-from encoded import pcm16
-from gateway_process import GatewayProcess, gateway_process
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from tests.deploy.support import (
     ALERTS,
     EXAMPLES,
@@ -30,10 +29,12 @@ from tests.deploy.support import (
     scaler_queries,
     selectors,
 )
-from tests.support import REPOSITORY, wait_for
-
+from tests.harness.audio import pcm16
+from tests.harness.gateway import GatewayProcess, gateway_process
+from tests.harness.paths import REPOSITORY
+from tests.harness.processes import wait_for
 from triscribe.client import AsyncClient, LiveOptions, RecognitionOptions
-from triscribe.serving.machine import visible_gpus
+from triscribe.serving.sizing import visible_gpus
 from triscribe.types import SAMPLE_RATE
 
 NEEDS_GPU = {"nv_gpu_utilization", "nv_gpu_memory_used_bytes", "nv_gpu_memory_total_bytes", "nv_gpu_power_usage"}

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import REPOSITORY
+from tests.harness.paths import REPOSITORY
 
 BASE = "localhost/triscribe-base"
 SHM_BYTES = 2**30

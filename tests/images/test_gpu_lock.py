@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support import REPOSITORY
 
+from tests.harness.paths import REPOSITORY
 from triscribe.doctor.libraries import SERVER
 
 pytestmark = pytest.mark.load

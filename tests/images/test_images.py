@@ -12,11 +12,12 @@ from pathlib import Path
 
 import jiwer
 import pytest
-from tests.support import REPOSITORY, wait_for
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from tests.harness.paths import REPOSITORY
+from tests.harness.processes import wait_for
 from triscribe.client import Client, Connection, RecognitionOptions
-from triscribe.diarization import DiarizationOptions
+from triscribe.diarization.client import DiarizationOptions
 
 from .buildah import Image, build, layers, make_base, mounted, name, size, started
 

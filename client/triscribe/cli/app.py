@@ -17,10 +17,10 @@ from rich.logging import RichHandler
 
 from triscribe.cli.doctor import doctor
 from triscribe.cli.gateway import gateway, gateway_token
+from triscribe.cli.models import models_app
 from triscribe.cli.serve import serve
 from triscribe.cli.transcribe import transcribe
 from triscribe.errors import TriscribeError, UsageError
-from triscribe.models.commands import models_app
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -41,7 +41,7 @@ def gateway(
 def _load(given: dict[str, Any]) -> tuple[Any, Any]:
     try:
         from triscribe.gateway import Gateway, GatewaySettings  # noqa: PLC0415 - an extra
-        from triscribe.gateway.logs import configure  # noqa: PLC0415
+        from triscribe.service.logs import configure  # noqa: PLC0415
     except ImportError as error:
         raise UsageError("The gateway needs more packages: pip install 'triscribe[gateway]'.") from error
     try:
@@ -58,7 +58,7 @@ def gateway_token(
     tokens: Annotated[Path, typer.Option(help="File to add its hash to.")],
 ) -> None:
     """Make a bearer token: it is printed once, and only its hash is kept. Deleting the line revokes it."""
-    from triscribe.gateway.auth import make_token  # noqa: PLC0415 - an extra
+    from triscribe.service.auth import make_token  # noqa: PLC0415 - an extra
 
     try:
         token, line = make_token(name)

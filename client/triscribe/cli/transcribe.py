@@ -11,19 +11,19 @@ from typing import Annotated, Literal, cast, get_args
 import typer
 from rich.console import Console
 
-from triscribe import languages
-from triscribe.chinese import Script
-from triscribe.cli.job import STDIN, Job, Output
-from triscribe.diarization import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.cli.batch import STDIN, Job, Output
+from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
 from triscribe.errors import DiarizationError, UsageError
 from triscribe.formats import WRITERS, WriteOptions
 from triscribe.formats.options import DEFAULTS, HtmlAudio
+from triscribe.language import languages
+from triscribe.language.chinese import Script
 from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.embedded import DEFAULT_MODEL
-from triscribe.transcriber import Speakers, TranscribeOptions, Transcriber
+from triscribe.speech.vad import VadOptions
+from triscribe.transcription.transcriber import Speakers, TranscribeOptions, Transcriber
 from triscribe.types import Task
-from triscribe.vad import VadOptions
 
 
 def transcribe(

@@ -79,7 +79,7 @@ def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if arguments.parent:
-        from triscribe.diarizer.watch import die_with_parent  # noqa: PLC0415 - before anything slow
+        from triscribe.diarizer.parent import die_with_parent  # noqa: PLC0415 - before anything slow
 
         die_with_parent(arguments.parent)
     if fault := environment_fault():

@@ -12,9 +12,9 @@ from triscribe.doctor.findings import Finding, failed, well
 from triscribe.errors import ServingError
 from triscribe.models import ModelStore
 from triscribe.models.files import format_bytes
-from triscribe.serving.machine import Sizing, size_machine
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.runtime import check_platform, check_shared_memory
+from triscribe.serving.sizing import Sizing, size_machine
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where Triton's Python backend keeps its tensors
 

@@ -12,8 +12,8 @@ from triscribe.errors import ModelError
 from triscribe.models import ModelStore
 from triscribe.models.manifest import Model
 from triscribe.serving.assemble import needed_models, source_repository
-from triscribe.serving.machine import Sizing
 from triscribe.serving.runtime import INSTALLED, WHEEL
+from triscribe.serving.sizing import Sizing
 
 # What is tried on a device, beside the type that was asked for: the fastest and the smallest format.
 _TRIED = {"cuda": ("float16", "int8"), "cpu": ("int8", "float32")}

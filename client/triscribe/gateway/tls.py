@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from triscribe.errors import ServingError
-from triscribe.gateway.settings import GatewaySettings
+from triscribe.service.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
 

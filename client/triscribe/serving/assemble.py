@@ -15,7 +15,7 @@ from tritonclient.grpc import model_config_pb2
 
 from triscribe.errors import ServingError
 from triscribe.models import ModelStore
-from triscribe.serving.machine import Sizing
+from triscribe.serving.sizing import Sizing
 
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
 

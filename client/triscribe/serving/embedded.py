@@ -13,14 +13,14 @@ from types import TracebackType
 from triscribe.errors import ServingError
 from triscribe.models import ModelStore
 from triscribe.serving.assemble import ServedModel, assemble
-from triscribe.serving.canary import Canary
-from triscribe.serving.health import HealthEndpoint
-from triscribe.serving.machine import size_machine
+from triscribe.serving.endpoint import HealthEndpoint
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.process import DRAIN_S, MutualTls, ServerCommand
 from triscribe.serving.runtime import find_runtime
 from triscribe.serving.shared_memory import SharedMemory
+from triscribe.serving.sizing import size_machine
 from triscribe.serving.supervisor import State, Supervisor, Watch
+from triscribe.triton.canary import Canary
 
 DEFAULT_MODEL = "base"
 

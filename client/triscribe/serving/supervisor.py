@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from triscribe.errors import ServingError
-from triscribe.serving.canary import Canary
 from triscribe.serving.process import ServerCommand, ServerProcess
+from triscribe.triton.canary import Canary
 
 logger = logging.getLogger(__name__)
 

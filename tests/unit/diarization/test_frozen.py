@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from triscribe.diarization import Diarizer, DiarizerSettings, _Peer
+from triscribe.diarization.client import Diarizer, DiarizerSettings, _Peer
 
 
 @pytest.fixture

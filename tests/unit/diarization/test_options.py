@@ -1,7 +1,7 @@
 import pytest
 
-from triscribe.diarization import DiarizationOptions
-from triscribe.diarization_process import find_python
+from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.process import find_python
 from triscribe.errors import DiarizationError, UsageError
 
 

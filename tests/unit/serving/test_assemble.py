@@ -9,7 +9,7 @@ from tritonclient.grpc import model_config_pb2
 
 from triscribe.models import ModelStore
 from triscribe.serving.assemble import ServedModel, assemble
-from triscribe.serving.machine import Sizing
+from triscribe.serving.sizing import Sizing
 
 ON_GPU = Sizing(gpus=(0, 1), threads=4, align_threads=2, group_size=16, bulk_group_s=480.0, depth=4)
 ON_CPU = Sizing(gpus=(), threads=3, align_threads=2, group_size=8, bulk_group_s=80.0, depth=3, instances=3)

@@ -11,7 +11,8 @@ import pytest
 
 from triscribe.errors import ServingError
 from triscribe.models import ModelStore
-from triscribe.serving import machine, runtime
+from triscribe.serving import runtime
+from triscribe.serving import sizing as machine
 from triscribe.serving.runtime import check_platform, check_shared_memory, find_libpython, find_runtime
 
 

@@ -1,0 +1,1 @@
+"""Measurements, by subject. `python -m benchmarks` lists them."""

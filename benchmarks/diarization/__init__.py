@@ -1,0 +1,1 @@
+"""Who spoke: errors, time and memory of the diarizer."""

@@ -1,0 +1,1 @@
+"""How right: texts, word times, what is written where nobody speaks."""

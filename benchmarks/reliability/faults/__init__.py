@@ -1,0 +1,1 @@
+"""What breaks on request, and what becomes of the calls."""

@@ -1,0 +1,1 @@
+"""Thousands of mixed requests; memory and files must stay flat."""

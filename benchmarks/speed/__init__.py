@@ -1,0 +1,1 @@
+"""How fast: against other engines, and what each choice buys."""

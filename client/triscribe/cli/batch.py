@@ -1,0 +1,135 @@
+"""Many files through one transcriber: several at once, delivered in the order given."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from triscribe.errors import DiarizationError, TriscribeError
+from triscribe.formats import WRITERS, WriteOptions, atomic_write, encoded
+from triscribe.transcription.journal import MIN_DURATION_S, Journal
+from triscribe.transcription.transcriber import DIARIZATION_FAILED, Session, Speakers, Transcriber
+from triscribe.types import Transcript
+
+STDIN = "-"
+FILES_AT_ONCE = 4
+"""Files that are decoded and in flight together; enough to keep the server busy between two of them."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where transcripts go: files of these formats in `folder`, or the one format to standard output.
+
+    `resume`: whether a job that was killed can go on; None leaves it to recordings long enough to need it.
+    """
+
+    formats: tuple[str, ...]
+    folder: Path | None
+    options: WriteOptions
+    resume: bool | None = None
+
+    def journal(self, name: str) -> Journal | None:
+        """The journal of the recording whose outputs are called `name`."""
+        if self.folder is None or self.resume is False:
+            return None
+        return Journal(self.folder / f".{name}.journal", from_s=0.0 if self.resume else MIN_DURATION_S)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done with every file."""
+
+    transcriber: Transcriber
+    server: str
+    output: Output
+    speakers: Speakers | None = None
+    must_have_speakers: bool = True
+
+    async def run(self, files: Sequence[str]) -> int:
+        """Transcribe and deliver every file; returns how many failed."""
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        at_once = asyncio.Semaphore(FILES_AT_ONCE)
+        targets = _targets(files)
+        journals = {file: self.output.journal(targets[file]) for file in files}
+        failed = 0
+        with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
+            async with Session(self.server) as session:
+
+                async def one(file: str) -> Transcript:
+                    async with at_once:
+                        move = _mover(bars, bars.add_task(Path(file).name, total=None))
+                        source = sys.stdin.buffer if file == STDIN else Path(file)
+                        return await self.transcriber.transcribe_in(
+                            session, source, progress=move, speakers=self.speakers, journal=journals[file]
+                        )
+
+                tasks = [asyncio.create_task(one(file)) for file in files]
+                for file, task in zip(files, tasks, strict=True):
+                    try:
+                        transcript = await task
+                        self._deliver(transcript, targets[file], headed=len(files) > 1)
+                        self._tell(console, file, transcript)
+                        if journal := journals[file]:
+                            if journal.reused:
+                                _say(
+                                    console, f"{file}: resumed, {journal.reused} chunks were done already", style="dim"
+                                )
+                            journal.discard()
+                    except (TriscribeError, OSError) as error:
+                        failed += 1
+                        _say(console, f"{file}: {error}")
+                    finally:
+                        if journal := journals[file]:
+                            journal.close()
+        return failed
+
+    def _deliver(self, transcript: Transcript, name: str, *, headed: bool) -> None:
+        if self.output.folder is None:
+            rendered = encoded(WRITERS[self.output.formats[0]].render(transcript, self.output.options))
+            header = encoded(f"==> {transcript.audio.path} <==\n") if headed else b""
+            sys.stdout.buffer.write(header + rendered)
+            sys.stdout.buffer.flush()
+            return
+        self.output.folder.mkdir(parents=True, exist_ok=True)
+        for format_name in self.output.formats:
+            writer = WRITERS[format_name]
+            atomic_write(
+                self.output.folder / f"{name}.{writer.extension}", writer.render(transcript, self.output.options)
+            )
+
+    def _tell(self, console: Console, file: str, transcript: Transcript) -> None:
+        """Pass the warnings on; lost speakers fail the file unless the user can do without."""
+        for notice in transcript.warnings:
+            if notice.code == DIARIZATION_FAILED and self.must_have_speakers:
+                raise DiarizationError(f"{notice.message} (the text was delivered)")
+            where = "" if notice.start is None else f" at {notice.start:.1f} s"
+            _say(console, f"{file}: {notice.message}{where}", style="dim")
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
+
+
+def _mover(bars: Progress, bar: TaskID) -> Callable[[float, float], None]:
+    def move(done_s: float, total_s: float) -> None:
+        bars.update(bar, completed=done_s, total=total_s)
+
+    return move
+
+
+def _targets(files: Sequence[str]) -> dict[str, str]:
+    """Base names of the outputs: the stem, or the full name where two inputs share a stem."""
+    stems = Counter(_stem(file) for file in dict.fromkeys(files))
+    return {file: _stem(file) if stems[_stem(file)] == 1 else Path(file).name for file in files}
+
+
+def _stem(file: str) -> str:
+    return "stdin" if file == STDIN else Path(file).stem

@@ -1,0 +1,1 @@
+"""Who speaks when: the client's side of the diarizer process, and speakers for words."""

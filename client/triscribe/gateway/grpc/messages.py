@@ -1,0 +1,140 @@
+"""Our values as messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from google.protobuf import duration_pb2
+
+from triscribe.service.catalogue import Catalogue
+from triscribe.service.settings import GatewaySettings
+from triscribe.types import Notice, Segment, Timing, Transcript, Word
+from triscribe.v1 import diarization_pb2
+from triscribe.v1 import speech_pb2 as pb
+
+_TIMINGS: dict[Timing, pb.TimingSource] = {
+    "aligned": pb.TIMING_SOURCE_ALIGNED,
+    "attention": pb.TIMING_SOURCE_ATTENTION,
+    "interpolated": pb.TIMING_SOURCE_INTERPOLATED,
+}
+_TASKS = {"transcribe": pb.TASK_TRANSCRIBE, "translate": pb.TASK_TRANSLATE}
+
+_BCP47 = {"jw": "jv"}
+"""Whisper's codes that are none of BCP-47."""
+
+
+def bcp47(code: str | None) -> str:
+    """The language code that callers see; empty for none."""
+    return _BCP47.get(code or "", code or "")
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    """Seconds as a Duration, to the millisecond."""
+    message = duration_pb2.Duration()
+    message.FromMilliseconds(round(seconds * 1000))
+    return message
+
+
+def result_message(segment: Segment, *, final: bool = True, stability: float = 0.0) -> pb.RecognitionResult:
+    """One segment."""
+    if segment.words:
+        confidence = sum(word.probability for word in segment.words) / len(segment.words)
+    else:
+        confidence = math.exp(min(segment.avg_logprob, 0.0))
+    alternative = pb.RecognitionAlternative(
+        transcript=segment.text.strip(),
+        confidence=confidence,
+        words=[_word_message(word) for word in segment.words],
+    )
+    return pb.RecognitionResult(
+        alternatives=[alternative],
+        start_offset=duration(segment.start),
+        result_end_offset=duration(segment.end),
+        is_final=final,
+        stability=stability,
+        channel_tag=segment.channel or 0,
+        language_code=bcp47(segment.language),
+        language_confidence=segment.language_probability,
+        speaker_label=segment.speaker or "",
+        no_speech_prob=segment.no_speech_prob,
+        compression_ratio=segment.compression_ratio,
+        avg_logprob=segment.avg_logprob,
+        temperature=segment.temperature,
+    )
+
+
+def _word_message(word: Word) -> pb.WordInfo:
+    return pb.WordInfo(
+        start_offset=duration(word.start),
+        end_offset=duration(word.end),
+        word=word.word,
+        confidence=word.probability,
+        speaker_label=word.speaker or "",
+        timing_source=_TIMINGS[word.timing],
+    )
+
+
+def metadata_message(transcript: Transcript, request_id: str) -> pb.RecognitionMetadata:
+    """What is said of a whole recording."""
+    return pb.RecognitionMetadata(
+        request_id=request_id,
+        model=transcript.model,
+        language_code=bcp47(transcript.language),
+        language_confidence=transcript.language_probability,
+        audio_duration=duration(transcript.audio.duration),
+        warnings=warning_messages(transcript.warnings),
+        speaker_labels=transcript.speakers,
+        speaker_turns=[
+            diarization_pb2.Turn(
+                start_offset=duration(turn.start), end_offset=duration(turn.end), speaker_label=turn.speaker
+            )
+            for turn in transcript.turns
+        ],
+        overlaps=[
+            diarization_pb2.SpeechOverlap(
+                start_offset=duration(overlap.start),
+                end_offset=duration(overlap.end),
+                speaker_labels=overlap.speakers,
+            )
+            for overlap in transcript.overlaps
+        ],
+    )
+
+
+def warning_messages(notices: Iterable[Notice]) -> list[pb.RecognitionWarning]:
+    """Notices as warnings."""
+    return [
+        pb.RecognitionWarning(
+            code=notice.code,
+            message=notice.message,
+            start_offset=None if notice.start is None else duration(notice.start),
+            end_offset=None if notice.end is None else duration(notice.end),
+        )
+        for notice in notices
+    ]
+
+
+def models_message(catalogue: Catalogue, settings: GatewaySettings) -> pb.ListModelsResponse:
+    """What this gateway serves."""
+    aligned = frozenset(catalogue.aligner_languages)
+    return pb.ListModelsResponse(
+        models=[
+            pb.Model(
+                name=model.name,
+                language_codes=sorted(map(bcp47, model.languages)),
+                tasks=[_TASKS[task] for task in model.tasks if task == "transcribe" or len(model.languages) > 1],
+                aligner_language_codes=sorted(map(bcp47, model.languages & aligned)),
+            )
+            for model in catalogue.models.values()
+        ],
+        limits=pb.Limits(
+            max_message_bytes=settings.max_message_bytes,
+            max_recognize_duration=duration(settings.max_recognize_s),
+            max_upload_duration=duration(settings.max_upload_s),
+            max_upload_bytes=settings.max_upload_bytes,
+            max_streaming_duration=duration(settings.max_streaming_s),
+            max_calls_per_caller=settings.max_calls_per_caller,
+        ),
+        diarization=settings.diarizer is not None,
+    )

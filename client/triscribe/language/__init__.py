@@ -1,0 +1,1 @@
+"""Names of languages, which one is spoken where, and how it is written."""

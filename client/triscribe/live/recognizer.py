@@ -1,0 +1,280 @@
+"""Live audio to results: voice detection opens and closes utterances, local agreement cuts the long ones.
+
+While somebody speaks, the utterance so far is transcribed again and again, quickly; that gives the interims, and
+tells where a sentence is complete. What becomes final is transcribed once more with the full options. A stream has
+one request under way at any time, so a busy server sees fewer interims instead of a longer queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from triscribe.errors import (
+    DeadlineExceededError,
+    InternalError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+from triscribe.live.agreement import LocalAgreement, longest_pause
+from triscribe.live.tail import AudioTail
+from triscribe.speech.chunking import quietest
+from triscribe.speech.endpointer import Endpointer, SpeechEvent
+from triscribe.transcription.stitching import moved
+from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Samples, Segment
+
+BLOCK_SAMPLES = 4096
+"""Samples judged by voice detection at once (256 ms): small enough to be prompt, large enough to be cheap."""
+
+_PAD_S = 0.3
+"""Kept on both sides of an utterance."""
+
+_KEPT_S = 1.0
+"""Silence that is kept, since a beginning is known a block late and padded."""
+
+_LONGEST_S = 28.0
+"""Most audio in one request, of the 30 s that it may hold."""
+
+_FORCED_S = 20.0
+"""An utterance without a complete sentence for so long is cut at its longest pause."""
+
+_BACKLOG_S = 60.0
+"""Audio that may wait; beyond it no more is read, and the caller's flow control stops it."""
+
+_STEP_S = 1.0
+_STEP_WITHOUT_INTERIMS_S = 3.0
+_LOAD = 2.0
+"""Seconds between two looks for each second that the last one took."""
+
+_MAX_NOTICES = 100
+
+_PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, InternalError)
+"""Errors of a look that say nothing about the next one. A result that is to be final may not fail."""
+
+Decode = Callable[[Samples, bool, str | None], Awaitable[ChunkResult]]
+"""Transcribes at most 30 s, shape `(n_samples,)`; (samples, with the full options, language or None)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveResult:
+    """Final segments, or (with `stability` set) the one interim after them; times are the stream's."""
+
+    segments: tuple[Segment, ...]
+    stability: float | None = None
+    delay_s: float = 0.0
+    """Of final results: since the last sample they are about had come in."""
+
+
+LiveEvent = LiveResult | SpeechEvent
+
+
+@dataclass
+class _Utterance:
+    start: int
+    end: int | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def fits(self, start: int) -> bool:
+        """Whether it has ended, and what is left of it from `start` on fits into one request."""
+        return self.end is not None and self.end - start <= _LONGEST_S * SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What is sent beside finals, and the silence that ends an utterance, in seconds."""
+
+    interims: bool
+    events: bool
+    end_s: float
+    language: str | None
+
+
+class LiveRecognizer:
+    """One live stream: `push` and `finish` feed it, `run` works, `events` answers; three tasks of one loop."""
+
+    def __init__(self, decode: Decode, options: LiveOptions, pool: Executor) -> None:
+        self._decode = decode
+        self._options = options
+        self._pool = pool
+        self._endpointer = Endpointer(options.end_s)
+        self._tail = AudioTail()
+        self._utterances: deque[_Utterance] = deque()
+        self._done = 0
+        self._finished = False
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._waiting: Samples = np.empty(0, dtype=np.float32)
+        # Bounded: a caller that does not read stops everything up to its own sending.
+        self._out: asyncio.Queue[LiveEvent | None] = asyncio.Queue(maxsize=16)
+        self.language = options.language
+        self.language_probability = 1.0 if options.language else 0.0
+        self.model = ""
+        self.notices: list[Notice] = []
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio received."""
+        return (self._tail.end + len(self._waiting)) / SAMPLE_RATE
+
+    @property
+    def outstanding_s(self) -> float:
+        """Seconds of audio received and not final yet."""
+        return self.heard_s - self._done / SAMPLE_RATE
+
+    async def push(self, samples: Samples) -> None:
+        """Take samples, shape `(n_samples,)`; waits while too much is unfinished."""
+        self._waiting = np.concatenate([self._waiting, samples])
+        while len(self._waiting) >= BLOCK_SAMPLES:
+            block, self._waiting = self._waiting[:BLOCK_SAMPLES], self._waiting[BLOCK_SAMPLES:]
+            await self._take(block)
+
+    async def finish(self) -> None:
+        """No more audio comes; what is there becomes final."""
+        await self._take(self._waiting)
+        self._waiting = self._waiting[:0]
+        for event in self._endpointer.finish():
+            await self._note(event)
+        self._finished = True
+        self._news.set()
+
+    async def events(self) -> AsyncIterator[LiveEvent]:
+        """Everything that is to be sent, in order, until all is final."""
+        while (event := await self._out.get()) is not None:
+            yield event
+
+    async def run(self) -> None:
+        """Turn utterances into results until the audio has ended.
+
+        Raises:
+            ServerError: a stretch could not be transcribed; nothing is left out in silence.
+        """
+        while True:
+            if self._utterances:
+                await self._follow(self._utterances[0])
+                self._utterances.popleft()
+            elif self._finished:
+                break
+            else:
+                self._progressed(self._tail.end - round(_KEPT_S * SAMPLE_RATE))
+                await self._wait()
+        await self._out.put(None)
+
+    async def _take(self, block: Samples) -> None:
+        while self._tail.end - self._done > _BACKLOG_S * SAMPLE_RATE:
+            self._room.clear()
+            await self._room.wait()
+        self._tail.append(block)
+        loop = asyncio.get_running_loop()
+        for event in await loop.run_in_executor(self._pool, self._endpointer.push, block):
+            await self._note(event)
+        self._news.set()
+
+    async def _note(self, event: SpeechEvent) -> None:
+        pad = round(_PAD_S * SAMPLE_RATE)
+        if event.begins:
+            last_end = self._utterances[-1].end if self._utterances else self._done
+            self._utterances.append(_Utterance(max(event.sample - pad, last_end or 0, 0)))
+        else:
+            self._utterances[-1].end = min(event.sample + pad, self._tail.end)
+            self._utterances[-1].ended.set()
+        if self._options.events:
+            await self._out.put(event)
+
+    async def _wait(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def _progressed(self, sample: int) -> None:
+        self._done = max(self._done, sample)
+        self._tail.drop_before(self._done)
+        self._room.set()
+
+    async def _follow(self, utterance: _Utterance) -> None:
+        """One utterance from its first sample to its last final."""
+        start, agreement = utterance.start, LocalAgreement()
+        step_s = _STEP_S if self._options.interims else _STEP_WITHOUT_INTERIMS_S
+        look_at = start + round(step_s * SAMPLE_RATE)
+        longest = round(_LONGEST_S * SAMPLE_RATE)
+        while True:
+            end = utterance.end
+            if end is not None and utterance.fits(start):
+                await self._finalise(start, end)
+                return
+            until = min(self._tail.end, start + longest, self._tail.end if end is None else end)
+            if until < look_at and until - start < longest:
+                await self._wait()
+                continue
+            began = time.monotonic()
+            cut = await self._look_until_ended(utterance, start, until, agreement)
+            if cut is not None and not utterance.fits(start):
+                await self._finalise(start, cut)
+                start = cut
+            pause_s = max(step_s, _LOAD * (time.monotonic() - began))
+            look_at = until + round(pause_s * SAMPLE_RATE)
+
+    async def _look_until_ended(
+        self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement
+    ) -> int | None:
+        """A look that is given up when the utterance ends meanwhile: the final result matters more."""
+        if utterance.ended.is_set():
+            return await self._look(start, until, agreement)
+        look = asyncio.ensure_future(self._look(start, until, agreement))
+        ended = asyncio.ensure_future(utterance.ended.wait())
+        try:
+            await asyncio.wait({look, ended}, return_when=asyncio.FIRST_COMPLETED)
+            return look.result() if look.done() else None
+        finally:
+            look.cancel()
+            ended.cancel()
+
+    async def _look(self, start: int, until: int, agreement: LocalAgreement) -> int | None:
+        """Transcribe what has been said so far; returns the sample up to which it is complete, if it is anywhere."""
+        start_s, long = start / SAMPLE_RATE, until - start >= _FORCED_S * SAMPLE_RATE
+        samples = self._tail.cut(start, until)
+        try:
+            result = await self._decode(samples, False, self.language)
+        except _PASSING:
+            return start + _quiet_place(samples) if long else None
+        segments = [moved(segment, start_s) for segment in result.segments]
+        agreement.update(segments)
+        stability = agreement.agreed / max(1, sum(len(segment.words) for segment in segments))
+        cut_s = agreement.complete_until(start_s, segments)
+        if cut_s is None and long:
+            cut_s = (
+                longest_pause(segments) or start_s + quietest(samples, len(samples) // 2, len(samples)) / SAMPLE_RATE
+            )
+        if cut_s is None:
+            if self._options.interims and segments:
+                await self._out.put(LiveResult(tuple(segments), stability))
+            return None
+        agreement.cut_before(cut_s, segments)
+        return max(start + 1, min(round(cut_s * SAMPLE_RATE), until))
+
+    async def _finalise(self, start: int, end: int) -> None:
+        arrived = self._tail.arrived(end)
+        result = await self._decode(self._tail.cut(start, end), True, self.language)
+        self.model = result.model
+        segments = tuple(moved(segment, start / SAMPLE_RATE) for segment in result.segments)
+        if segments and self.language is None:
+            # Settled by the first words, as the first chunks settle that of a file.
+            self.language, self.language_probability = result.language, result.language_probability
+        room = _MAX_NOTICES - len(self.notices)
+        self.notices += [_moved_notice(notice, start / SAMPLE_RATE) for notice in result.notices[:room]]
+        self._progressed(end)
+        if segments:
+            await self._out.put(LiveResult(segments, delay_s=time.monotonic() - arrived))
+
+
+def _moved_notice(notice: Notice, offset_s: float) -> Notice:
+    start, end = (None if t is None else t + offset_s for t in (notice.start, notice.end))
+    return replace(notice, start=start, end=end)
+
+
+def _quiet_place(samples: Samples) -> int:
+    return quietest(samples, len(samples) // 2, len(samples))

@@ -1,0 +1,1 @@
+"""Any media to samples: mono, 16 kHz, float32."""

@@ -1,0 +1,1 @@
+"""What every door of the gateway does; knows neither gRPC nor HTTP."""

@@ -1,0 +1,1 @@
+"""Where somebody speaks, and how the speech is cut into chunks."""

@@ -1,0 +1,78 @@
+"""Where speech begins and ends in audio that is still coming in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triscribe.speech.vad import WINDOW_SAMPLES, SpeechProbabilities, VadOptions
+from triscribe.types import SAMPLE_RATE, Samples
+
+_SILENCE_PEAK = 10 ** (-70 / 20)
+"""Blocks below -70 dBFS need no model to be called silence: 16-bit dither is at -90 dBFS, a quiet room near -60."""
+
+_MIN_WINDOWS = 3
+"""Voiced windows in a row (96 ms) that make speech: a click is shorter, and Whisper hears "Thank you." in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEvent:
+    """Speech begins or ends at `sample`, counted from the start of the stream."""
+
+    begins: bool
+    sample: int
+
+
+class Endpointer:
+    """The hysteresis of `vad`, one block after the other; an end is known `silence_s` late."""
+
+    def __init__(self, silence_s: float, options: VadOptions | None = None) -> None:
+        options = options or VadOptions()
+        self._start_at = options.threshold
+        self._end_below = options.threshold - 0.15 if options.end_threshold is None else options.end_threshold
+        self._silence = round(silence_s * SAMPLE_RATE)
+        self._model = SpeechProbabilities()
+        self._heard = 0
+        self._speaking = False
+        self._last_voiced = 0
+        self._run = 0
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._speaking
+
+    def push(self, samples: Samples) -> list[SpeechEvent]:
+        """What is heard in the next samples, shape `(n_samples,)`; a multiple of 512 is judged at once."""
+        if not self._speaking and float(np.abs(samples).max(initial=0.0)) < _SILENCE_PEAK:
+            self._heard += len(samples)
+            return []
+        events = []
+        start = self._heard
+        for i, probability in enumerate(self._model.push(samples).tolist()):
+            events += self._judge(probability, start + (i + 1) * WINDOW_SAMPLES)
+        self._heard += len(samples)
+        return events
+
+    def _judge(self, probability: float, end: int) -> list[SpeechEvent]:
+        """One window, which ends at sample `end`."""
+        candidate = self._speaking or self._run
+        self._run = self._run + 1 if probability >= (self._end_below if candidate else self._start_at) else 0
+        if self._speaking:
+            if self._run:
+                self._last_voiced = end
+            elif end - self._last_voiced >= self._silence:
+                self._speaking = False
+                return [SpeechEvent(begins=False, sample=self._last_voiced)]
+        elif self._run == _MIN_WINDOWS:
+            self._speaking, self._last_voiced = True, end
+            return [SpeechEvent(begins=True, sample=end - _MIN_WINDOWS * WINDOW_SAMPLES)]
+        return []
+
+    def finish(self) -> list[SpeechEvent]:
+        """The end of an utterance that the end of the stream cut short."""
+        if not self._speaking:
+            return []
+        self._speaking = False
+        return [SpeechEvent(begins=False, sample=self._heard)]

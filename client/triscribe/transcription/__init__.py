@@ -1,0 +1,1 @@
+"""A recording to a transcript."""

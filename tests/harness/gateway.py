@@ -1,0 +1,91 @@
+"""The gateway as a process of its own, as it runs in production."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.harness.paths import COMMAND
+
+START_S = 60
+SERVICE = "triscribe.v1.SpeechService"
+
+
+class GatewayProcess:
+    """One running gateway; its log is parsed line by line.
+
+    Args:
+        server: HOST:PORT of Triton.
+        settings: its settings (`triscribe gateway --help`); ports are free ones unless given.
+    """
+
+    def __init__(self, server: str, **settings: object) -> None:
+        environment = {f"TRISCRIBE_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
+        environment = {"TRISCRIBE_GATEWAY_PORT": "0", "TRISCRIBE_GATEWAY_METRICS_PORT": "0"} | environment
+        self.process = subprocess.Popen(
+            [COMMAND, "gateway", "--server", server], env=os.environ | environment, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._listening.wait(START_S):
+            self.stop()
+            raise AssertionError("the gateway did not listen:\n" + "".join(self.lines))
+
+    def _read(self) -> None:
+        for line in self.process.stderr or ():
+            self.lines.append(line)
+            if '"listening"' in line:
+                entry = json.loads(line)
+                self.address, self.metrics_port = entry["address"], entry["metrics_port"]
+                self._listening.set()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Entries of the log with that name."""
+        entries = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [entry for entry in entries if entry["event"] == name]
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """End it, whatever it does."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(5)
+
+    def wait_until_serving(self, credentials: grpc.ChannelCredentials | None = None) -> None:
+        """Wait, as a load balancer would, until health says that calls can be answered."""
+        make = grpc.secure_channel if credentials else grpc.insecure_channel
+        with make(self.address, *([credentials] if credentials else [])) as channel:
+            request = health_pb2.HealthCheckRequest(service=SERVICE)
+            for response in health_pb2_grpc.HealthStub(channel).Watch(request, timeout=START_S):
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+
+
+@contextmanager
+def gateway_process(server: str, **settings: object) -> Iterator[GatewayProcess]:
+    """A gateway that serves."""
+    gateway = GatewayProcess(server, **settings)
+    try:
+        if "tls_cert" not in settings:
+            gateway.wait_until_serving()
+        yield gateway
+    finally:
+        gateway.stop()

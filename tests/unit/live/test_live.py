@@ -1,0 +1,150 @@
+"""The live method with a stand-in for the server: what it may never do, whatever the server answers and when."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from triscribe.errors import InternalError, UnavailableError
+from triscribe.live.recognizer import LiveOptions, LiveRecognizer, LiveResult
+from triscribe.types import SAMPLE_RATE, ChunkResult, Segment, Word
+
+
+class Server:
+    """Answers with one "word" for each half second, which depends on the samples only."""
+
+    def __init__(self, *, delay_s: float = 0.0, fail_looks: bool = False) -> None:
+        self.finals = 0
+        self.looks = 0
+        self.longest_s = 0.0
+        self._delay_s = delay_s
+        self._fail_looks = fail_looks
+
+    async def decode(self, samples, full, language):
+        self.finals += full
+        self.looks += not full
+        self.longest_s = max(self.longest_s, len(samples) / SAMPLE_RATE)
+        await asyncio.sleep(self._delay_s)
+        if self._fail_looks and not full:
+            raise UnavailableError("restarting")
+        step = SAMPLE_RATE // 2
+        words = tuple(
+            Word(f"{samples[i : i + step].std():.4f}", i / SAMPLE_RATE, (i + step) / SAMPLE_RATE, 1.0, "aligned")
+            for i in range(0, len(samples) - step, step)
+        )
+        segments = tuple(
+            Segment(group[0].start, group[-1].end, " ".join(w.word for w in group), "en", -0.1, 0, 1, 0, group)
+            for group in (words[i : i + 8] for i in range(0, len(words), 8))
+        )
+        return ChunkResult(0, "base", "en", 0.9, segments)
+
+
+async def recognise(server, samples, *, interims=True, pause_s=0.0, end_s=0.6):
+    with ThreadPoolExecutor(1) as pool:
+        recognizer = LiveRecognizer(server.decode, LiveOptions(interims, True, end_s, None), pool)
+
+        async def feed():
+            for start in range(0, len(samples), 1600):
+                await recognizer.push(samples[start : start + 1600])
+                await asyncio.sleep(pause_s)
+            await recognizer.finish()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(feed())
+            group.create_task(recognizer.run())
+            events = [event async for event in recognizer.events()]
+    return recognizer, events
+
+
+def finals(events):
+    return [s for e in events if isinstance(e, LiveResult) and e.stability is None for s in e.segments]
+
+
+def check_order(events):
+    segments = finals(events)
+    assert all(a.end <= b.start + 1e-6 for a, b in pairwise(segments))
+    settled = 0.0
+    for event in events:
+        if isinstance(event, LiveResult):
+            assert event.segments[0].start >= settled - 0.5  # an interim never reaches back behind a final
+            if event.stability is None:
+                settled = event.segments[-1].end
+
+
+async def test_silence_gives_nothing_and_asks_nothing():
+    server = Server()
+    recognizer, events = await recognise(server, np.zeros(20 * SAMPLE_RATE, np.float32))
+    assert events == []
+    assert server.finals == server.looks == 0
+    assert recognizer.heard_s == 20
+
+
+async def test_finals_are_in_order_and_interims_come_after_them(conversation):
+    server = Server(delay_s=0.01)
+    recognizer, events = await recognise(server, conversation.samples, pause_s=0.002)
+    assert finals(events)
+    assert server.looks > 3
+    check_order(events)
+    assert recognizer.language == "en"
+
+
+async def test_without_interims_none_are_sent(conversation):
+    _, events = await recognise(Server(), conversation.samples, interims=False)
+    assert finals(events)
+    assert not [e for e in events if isinstance(e, LiveResult) and e.stability is not None]
+
+
+async def test_an_endless_utterance_is_cut_and_no_request_is_too_long(conversation):
+    samples = np.tile(conversation.part(14.3, 27.0), 5)  # a minute without a pause of 5 s
+    server = Server()
+    _, events = await recognise(server, samples, end_s=5.0, pause_s=0.0005)
+    assert server.longest_s <= 28.0
+    assert server.finals >= 2
+    check_order(events)
+    assert finals(events)[-1].end == pytest.approx(len(samples) / SAMPLE_RATE, abs=1.5)
+
+
+async def test_a_look_may_fail_but_a_final_may_not(conversation):
+    server = Server(fail_looks=True)
+    _, events = await recognise(server, conversation.part(6, 12), pause_s=0.001)
+    assert finals(events)
+
+    class Broken(Server):
+        async def decode(self, samples, full, language):
+            raise InternalError("broken")
+
+    with pytest.raises(ExceptionGroup, match="unhandled") as caught:
+        await recognise(Broken(), conversation.part(6, 12))
+    assert caught.group_contains(InternalError)
+
+
+async def test_a_sender_that_is_too_fast_is_stopped(conversation):
+    release = asyncio.Event()
+
+    class Stuck(Server):
+        async def decode(self, samples, full, language):
+            await release.wait()
+            return await super().decode(samples, full, language)
+
+    samples = np.tile(conversation.samples, 10)
+    with ThreadPoolExecutor(1) as pool:
+        recognizer = LiveRecognizer(Stuck().decode, LiveOptions(False, False, 0.6, None), pool)
+
+        async def drink():
+            return [event async for event in recognizer.events()]
+
+        async def feed():
+            await recognizer.push(samples)
+            await recognizer.finish()
+
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(feed())
+            group.create_task(recognizer.run())
+            drinking = group.create_task(drink())
+            await asyncio.sleep(1.0)
+            assert not feeding.done()
+            assert recognizer._tail.end / SAMPLE_RATE < 75
+            release.set()
+        assert finals(drinking.result())
