@@ -17,10 +17,12 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from triscribe import blocking
 from triscribe.diarization.assign import assign
 from triscribe.diarization.client import Diarization, DiarizationOptions, Diarizer
+from triscribe.diarization.search import SpeakerSearch
 from triscribe.media.decoding import decode
 from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.transcription.transcriber import Session, Speakers, Transcriber
+from triscribe.transcription.transcriber import RunOptions, Transcriber
+from triscribe.triton.session import Session
 from triscribe.types import Segment, Transcript, Word
 
 Spoken = tuple[str, str | None]
@@ -75,8 +77,8 @@ def _spread(speaker: str, start: float | str, end: float | str, text: str) -> li
 def _recognised(server: str, path: Path, diarizer: Diarizer) -> list[dict[str, Any]]:
     async def run() -> Transcript:
         async with Session(server) as session:
-            speakers = Speakers(diarizer, DiarizationOptions())
-            return await Transcriber(server).transcribe_in(session, path, speakers=speakers)
+            speakers = SpeakerSearch(diarizer, DiarizationOptions())
+            return await Transcriber(server).transcribe_in(session, path, RunOptions(speakers=speakers))
 
     transcript = blocking.run(run())
     return [

@@ -25,8 +25,10 @@ from tests.harness.processes import polled
 from triscribe import blocking
 from triscribe.media.decoding import Decoded
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.triton.connection import TritonConnection
+from triscribe.triton.session import Session
 from triscribe.types import SAMPLE_RATE, Chunk, Samples
 
 CLIP_S = (6.6, 9.6)
@@ -84,7 +86,7 @@ async def file(url: str, samples: Samples) -> float:
     """Audio seconds a second of a whole file."""
     started = time.monotonic()
     async with Session(url) as session:
-        await Transcriber(url, OPTIONS).transcribe_decoded(session, Decoded(samples), path="-")
+        await Transcriber(url, OPTIONS).transcribe_in(session, Decoded(samples))
     return len(samples) / SAMPLE_RATE / (time.monotonic() - started)
 
 

@@ -25,8 +25,10 @@ from tests.harness.replicas import Envoy, Replica, replica_set
 
 from triscribe import blocking
 from triscribe.media.decoding import Decoded
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.triton.connection import TritonConnection
+from triscribe.triton.session import Session
 from triscribe.types import Chunk, ChunkResult, Samples, Transcript
 
 CALLERS = 16
@@ -108,7 +110,7 @@ async def file(url: str, samples: Samples, progress: Callable[[float, float], No
     options = TranscribeOptions(language="en", decoding=DECODING)
     async with Session(url) as session:
         decoded = Decoded(samples)
-        return await Transcriber(url, options).transcribe_decoded(session, decoded, path="-", progress=progress)
+        return await Transcriber(url, options).transcribe_in(session, decoded, progress=progress)
 
 
 async def harmed_file(url: str, samples: Samples, harm: Callable[[], None]) -> Transcript:

@@ -27,7 +27,9 @@ from triscribe import blocking
 from triscribe.media.decoding import Decoded
 from triscribe.serving import EmbeddedTriton
 from triscribe.serving.supervisor import State
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
+from triscribe.triton.session import Session
 from triscribe.types import SAMPLE_RATE, Samples
 
 OPTIONS = TranscribeOptions(language="en")
@@ -36,7 +38,7 @@ OPTIONS = TranscribeOptions(language="en")
 async def text_of(url: str, samples: Samples) -> str:
     """One recording through a connection of its own."""
     async with Session(url) as session:
-        transcript = await Transcriber(url, OPTIONS).transcribe_decoded(session, Decoded(samples), path="-")
+        transcript = await Transcriber(url, OPTIONS).transcribe_in(session, Decoded(samples))
     return transcript.text
 
 

@@ -28,7 +28,8 @@ from tests.harness.paths import COMMAND, DATA
 from benchmarks.quality.accuracy import Recording, join, load, scorer
 from triscribe.client import AsyncClient, LiveEnd, LiveOptions, LiveResult, PcmFormat, RecognitionOptions
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.transcription.transcriber import Session, Transcriber
+from triscribe.transcription.transcriber import Transcriber
+from triscribe.triton.session import Session
 from triscribe.types import SAMPLE_RATE
 
 PIECE_S = 0.1

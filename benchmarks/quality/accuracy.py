@@ -35,7 +35,9 @@ from triscribe.media.decoding import Decoded
 from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.speech.chunking import ChunkingOptions
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import RunOptions, Transcriber
+from triscribe.triton.session import Session
 from triscribe.types import SAMPLE_RATE, Samples
 
 CHARACTER_LANGUAGES = {"zh", "ja", "yue", "th", "lo", "km", "my"}
@@ -142,7 +144,7 @@ async def triscribe(arguments: argparse.Namespace, recordings: Sequence[Recordin
             async def one(recording: Recording) -> str:
                 transcriber = Transcriber(server.url, replace(options, language=recording.language))
                 decoded = Decoded(recording.samples)
-                return (await transcriber.transcribe_decoded(session, decoded, path=recording.name)).text
+                return (await transcriber.transcribe_in(session, decoded, RunOptions(name=recording.name))).text
 
             return list(await asyncio.gather(*(one(recording) for recording in recordings)))
 

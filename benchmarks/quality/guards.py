@@ -36,7 +36,9 @@ from triscribe.media import decoding
 from triscribe.media.decoding import Decoded
 from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
+from triscribe.triton.session import Session
 from triscribe.types import SAMPLE_RATE, Samples, Segment
 from triscribe_transcribe.checkpoint import Checkpoint
 from triscribe_transcribe.features import log_mel
@@ -94,7 +96,7 @@ async def guarded(url: str, samples: Samples, *, voice_detection: bool) -> tuple
     if not voice_detection:
         options = replace(options, voice_detection=None)
     async with Session(url) as session:
-        transcript = await Transcriber(url, options).transcribe_decoded(session, Decoded(samples), path="-")
+        transcript = await Transcriber(url, options).transcribe_in(session, Decoded(samples))
     return transcript.segments
 
 

@@ -18,7 +18,9 @@ from benchmarks.quality.accuracy import join, load
 from triscribe import blocking
 from triscribe.media.decoding import Decoded
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
+from triscribe.triton.session import Session
 from triscribe.types import Samples
 
 GLIBC_DEFAULTS = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}
@@ -29,7 +31,7 @@ async def file(url: str, samples: Samples) -> float:
     began = time.perf_counter()
     async with Session(url) as session:
         options = TranscribeOptions(language="en")
-        await Transcriber(url, options).transcribe_decoded(session, Decoded(samples), path="-")
+        await Transcriber(url, options).transcribe_in(session, Decoded(samples))
     return time.perf_counter() - began
 
 

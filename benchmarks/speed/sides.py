@@ -165,7 +165,9 @@ class Triscribe:
 
     async def _recordings(self, task: Task) -> Outcome:
         from triscribe.media.decoding import Decoded
-        from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+        from triscribe.transcription.options import TranscribeOptions
+        from triscribe.transcription.transcriber import Transcriber
+        from triscribe.triton.session import Session
 
         url = self._server.url
         transcriber = Transcriber(url, TranscribeOptions(language="en", word_timestamps=task.words))
@@ -179,7 +181,7 @@ class Triscribe:
                 while (index := next(order)) < len(recordings):
                     began = time.perf_counter()
                     decoded = Decoded(recordings[index])
-                    texts[index] = (await transcriber.transcribe_decoded(session, decoded, path="-")).text
+                    texts[index] = (await transcriber.transcribe_in(session, decoded)).text
                     latencies[index] = time.perf_counter() - began
 
         began = time.perf_counter()
@@ -187,14 +189,15 @@ class Triscribe:
         return Outcome(tuple(texts), tuple(latencies), time.perf_counter() - began)
 
     async def _chunks(self, task: Task) -> Outcome:
-        from triscribe.transcription.transcriber import Session, TranscribeOptions
+        from triscribe.transcription.options import TranscribeOptions
+        from triscribe.triton.session import Session
         from triscribe.types import Chunk
 
         request = TranscribeOptions(word_timestamps=task.words).request(language="en", priority="bulk")
         async with Session(self._server.url) as session:
 
             async def one(samples: Samples) -> str:
-                result = await session.connection.transcribe(Chunk(0, 0.0, samples), request, timeout_s=600.0)
+                result = await session.transcribe(Chunk(0, 0.0, samples), request, timeout_s=600.0)
                 return " ".join(segment.text for segment in result.segments)
 
             return await each_chunk(one, task)
@@ -227,7 +230,7 @@ class Ceiling:
 
     def run(self, task: Task) -> Outcome:
         """Do one pass over chunks."""
-        from triscribe.transcription.transcriber import TranscribeOptions
+        from triscribe.transcription.options import TranscribeOptions
         from triscribe.types import Chunk
 
         request = TranscribeOptions(word_timestamps=task.words).request(language="en", priority="bulk")

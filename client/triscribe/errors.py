@@ -7,9 +7,11 @@ TriscribeError
 ├── ModelError              weights: unknown, not cached, corrupt, licence not accepted, fetch failed
 ├── ServingError            the embedded Triton cannot be started or kept alive
 ├── DiarizationError        the diarizer cannot be started, died twice or refused the audio
+├── StorageError            a disk of this machine is full
 └── ServerError             the server answered with an error; `code` is the gRPC code name
     ├── InvalidArgumentError, NotFoundError, FailedPreconditionError    do not retry
     ├── UnauthenticatedError                                           the same; only the gateway asks for tokens
+    ├── TooLargeError                                                  the same: it will be too large again
     ├── ResourceExhaustedError, UnavailableError                       retried with backoff
     └── DeadlineExceededError, CancelledError, InternalError
 """
@@ -47,12 +49,17 @@ class DiarizationError(TriscribeError):
     """The diarizer cannot be started, died twice, or refused the audio."""
 
 
+class StorageError(TriscribeError):
+    """A disk of this machine is full: nothing is wrong with what was asked."""
+
+
 class ServerError(TriscribeError):
     """The server answered with an error.
 
     Attributes:
         code: gRPC code name, such as "INVALID_ARGUMENT".
-        field: the input that was wrong, where one was.
+        field: the input that was wrong, where one was, by a name that belongs to no door: "language", "audio",
+            "decoding.temperature". Each door says it in the words of its own protocol.
         retry_after_s: how long the server asks callers to wait, in seconds.
     """
 
@@ -89,7 +96,13 @@ class UnauthenticatedError(ServerError):
 
 
 class ResourceExhaustedError(ServerError):
-    """The queue is full, or the request too large."""
+    """The server is busy: its queue, or a number of calls, is full for now."""
+
+    code = "RESOURCE_EXHAUSTED"
+
+
+class TooLargeError(ServerError):
+    """The request is larger or longer than the server takes; the same again is refused again."""
 
     code = "RESOURCE_EXHAUSTED"
 
@@ -132,3 +145,4 @@ SERVER_ERRORS: dict[str, type[ServerError]] = {
         InternalError,
     )
 }
+"""The class for each code. RESOURCE_EXHAUSTED is the one that can be tried again: gRPC has one code for both."""

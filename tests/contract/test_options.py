@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.paths import REPOSITORY
 from triscribe import errors
-from triscribe.transcription.transcriber import TranscribeOptions
+from triscribe.transcription.options import TranscribeOptions
 from triscribe_align.errors import AlignError
 from triscribe_transcribe.errors import PipelineError
 from triscribe_transcribe.options import Options

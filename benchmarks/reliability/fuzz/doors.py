@@ -29,9 +29,10 @@ with atheris.instrument_imports(
     from benchmarks.reliability.fuzz.base import Finding
     from benchmarks.speed import inprocess  # noqa: F401 - puts the model repository on the path
     from triscribe.errors import ModelError, ServerError
-    from triscribe.gateway.grpc.requests import read_live_config
+    from triscribe.gateway.grpc.requests import live_request
     from triscribe.media.pcm import PcmFormat, PcmStream
     from triscribe.service.catalogue import Catalogue, ServedModel
+    from triscribe.service.requests import checked_live
     from triscribe.transcription.journal import Journal
     from triscribe.types import SAMPLE_RATE, Chunk, ChunkResult, Segment
     from triscribe.v1 import speech_pb2
@@ -127,7 +128,7 @@ def _config() -> Door:
     catalogue = Catalogue(models, ("en",))
 
     def take(data: bytes) -> None:
-        read_live_config(speech_pb2.StreamingRecognitionConfig.FromString(data), catalogue)
+        checked_live(live_request(speech_pb2.StreamingRecognitionConfig.FromString(data)), catalogue)
 
     pcm = speech_pb2.ExplicitDecodingConfig(
         encoding=speech_pb2.AUDIO_ENCODING_MULAW, sample_rate_hertz=8000, audio_channel_count=2

@@ -12,10 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from triscribe.diarization.search import DIARIZATION_FAILED, SpeakerSearch
 from triscribe.errors import DiarizationError, TriscribeError
 from triscribe.formats import WRITERS, WriteOptions, atomic_write, encoded
 from triscribe.transcription.journal import MIN_DURATION_S, Journal
-from triscribe.transcription.transcriber import DIARIZATION_FAILED, Session, Speakers, Transcriber
+from triscribe.transcription.transcriber import RunOptions, Transcriber
 from triscribe.types import Transcript
 
 STDIN = "-"
@@ -47,9 +48,8 @@ class Job:
     """What is done with every file."""
 
     transcriber: Transcriber
-    server: str
     output: Output
-    speakers: Speakers | None = None
+    speakers: SpeakerSearch | None = None
     must_have_speakers: bool = True
 
     async def run(self, files: Sequence[str]) -> int:
@@ -61,14 +61,15 @@ class Job:
         journals = {file: self.output.journal(targets[file]) for file in files}
         failed = 0
         with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-            async with Session(self.server) as session:
+            async with self.transcriber.session() as session:
 
                 async def one(file: str) -> Transcript:
                     async with at_once:
-                        move = _mover(bars, bars.add_task(Path(file).name, total=None))
+                        bar = bars.add_task(Path(file).name, total=None)
                         source = sys.stdin.buffer if file == STDIN else Path(file)
+                        options = RunOptions(speakers=self.speakers, journal=journals[file])
                         return await self.transcriber.transcribe_in(
-                            session, source, progress=move, speakers=self.speakers, journal=journals[file]
+                            session, source, options, progress=_mover(bars, bar)
                         )
 
                 tasks = [asyncio.create_task(one(file)) for file in files]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from triscribe.cli.batch import STDIN, Job, Output
 from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.diarization.search import SpeakerSearch
 from triscribe.errors import DiarizationError, UsageError
 from triscribe.formats import WRITERS, WriteOptions
 from triscribe.formats.options import DEFAULTS, HtmlAudio
@@ -22,7 +23,8 @@ from triscribe.models import ModelStore
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.embedded import DEFAULT_MODEL
 from triscribe.speech.vad import VadOptions
-from triscribe.transcription.transcriber import Speakers, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.types import Task
 
 
@@ -134,9 +136,9 @@ def transcribe(
         raise UsageError("options about speakers need --diarize")
     wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, diarization_pipeline, speaker_embeddings)
     with ExitStack() as stack:
-        speakers = Speakers(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
+        speakers = SpeakerSearch(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
         address = stack.enter_context(_server(server, model or DEFAULT_MODEL))
-        job = Job(Transcriber(address, options), address, output, speakers, must_have_speakers=not diarize_optional)
+        job = Job(Transcriber(address, options), output, speakers, must_have_speakers=not diarize_optional)
         failed = asyncio.run(job.run(files or [_sample()]))
     if failed:
         raise typer.Exit(1)

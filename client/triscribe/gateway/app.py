@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -17,18 +16,22 @@ from grpc_reflection.v1alpha import reflection
 from triscribe.diarization.client import Diarizer, DiarizerSettings
 from triscribe.errors import ServingError
 from triscribe.gateway.grpc.health import HealthService
+from triscribe.gateway.grpc.interceptor import SERVICE, CallInterceptor
 from triscribe.gateway.grpc.servicer import SpeechService
 from triscribe.gateway.tls import client_credentials, server_credentials
+from triscribe.machine import available_cores
 from triscribe.service import tracing
 from triscribe.service.auth import TokenFile
-from triscribe.service.calls import SERVICE, CallInterceptor
+from triscribe.service.calls import Calls
 from triscribe.service.limits import CallLimits
 from triscribe.service.metrics import Metrics
+from triscribe.service.recordings import Recordings
 from triscribe.service.sessions import Sessions
 from triscribe.service.settings import GatewaySettings
+from triscribe.service.streams import Streams
 from triscribe.service.watch import Watcher
-from triscribe.transcription.transcriber import Session
-from triscribe.triton.connection import RetryPolicy
+from triscribe.triton.connection import RetryPolicy, TritonConnection
+from triscribe.triton.session import Session
 from triscribe.v1 import speech_pb2_grpc
 
 logger = logging.getLogger(__name__)
@@ -62,7 +65,7 @@ class Gateway:
             tracing.start()
         span = tracing.server_span if self.settings.tracing else tracing.no_spans
         self._headers = tracing.trace_headers if self.settings.tracing else dict[str, str]
-        self._calls = CallInterceptor(tokens, limits, self.metrics, span)
+        self._calls = Calls(tokens, limits, self.metrics, span)
         self._stack = AsyncExitStack()
         self._credentials = client_credentials(
             self.settings.server_ca, self.settings.server_cert, self.settings.server_key
@@ -79,16 +82,17 @@ class Gateway:
         """
         async with AsyncExitStack() as stack:
             diarizer = await self._enter_diarizer(stack)
-            watcher = Watcher(self.settings.server, diarizer, self.settings.health_interval_s, self._credentials)
+            watcher = Watcher(self._connection, diarizer, self.settings.health_interval_s)
             sessions = Sessions(
                 quick=await self._enter_session(stack, RetryPolicy(give_up_after_s=0)),
                 patient=await self._enter_session(stack, RetryPolicy()),
                 upload=lambda: self._session(self.settings.upload_concurrency),
             )
-            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="voice"))
-            service = SpeechService(
-                self.settings, watcher, self.metrics, diarizer=diarizer, sessions=sessions, pool=pool
-            )
+            recordings = Recordings(self.settings, diarizer, sessions)
+            stack.callback(recordings.close)
+            voice = stack.enter_context(ThreadPoolExecutor(available_cores(), thread_name_prefix="voice"))
+            streams = Streams(self.settings, self.metrics, sessions, voice)
+            service = SpeechService(self.settings, watcher, recordings, streams)
             await self._start(service)
             stack.push_async_callback(self._server.stop, 0)
             self._start_metrics(stack)
@@ -127,7 +131,7 @@ class Gateway:
     async def _start(self, service: SpeechService) -> None:
         settings = self.settings
         self._server = grpc.aio.server(
-            interceptors=[self._calls],
+            interceptors=[CallInterceptor(self._calls)],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -142,7 +146,7 @@ class Gateway:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((SERVICE, health_name, reflection.SERVICE_NAME), self._server)
-        address, credentials = f"{settings.host}:{settings.port}", server_credentials(settings)
+        address, credentials = _address(settings.host, settings.port), server_credentials(settings)
         try:
             if credentials:
                 port = self._server.add_secure_port(address, credentials)
@@ -150,7 +154,7 @@ class Gateway:
                 port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise ServingError(f"Cannot listen on {address}: it is in use, or a certificate is wrong.") from error
-        self.address = f"{settings.host}:{port}"
+        self.address = _address(settings.host, port)
         await self._server.start()
 
     def _start_metrics(self, stack: AsyncExitStack) -> None:
@@ -170,7 +174,7 @@ class Gateway:
             return
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        address = f"{self.settings.host}:{self.settings.health_port}"
+        address = _address(self.settings.host, self.settings.health_port)
         try:
             self.health_port = server.add_insecure_port(address)
         except RuntimeError as error:
@@ -189,6 +193,11 @@ class Gateway:
 
         await watcher.run(tell)
 
+    def _connection(self) -> TritonConnection:
+        """For questions about Triton's state, which are asked again anyway."""
+        patience = RetryPolicy(give_up_after_s=0)
+        return TritonConnection(self.settings.server, retry=patience, credentials=self._credentials)
+
     async def _enter_session(self, stack: AsyncExitStack, retry: RetryPolicy) -> Session:
         return await stack.enter_async_context(self._session(self.settings.max_calls, retry))
 
@@ -205,3 +214,8 @@ class Gateway:
         credentials = client_credentials(settings.diarizer_ca, settings.diarizer_cert, settings.diarizer_key)
         remote = DiarizerSettings(settings.diarizer, credentials, settings.diarizer_token)
         return await stack.enter_async_context(Diarizer(remote))
+
+
+def _address(host: str, port: int) -> str:
+    """As gRPC reads it: the colons of an IPv6 address are no port."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

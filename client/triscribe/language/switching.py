@@ -46,7 +46,7 @@ def among(detected: Mapping[str, float], allowed: Sequence[str]) -> dict[str, fl
     """
     unknown = [code for code in allowed if code not in detected]
     if unknown:
-        raise FailedPreconditionError(f"the model does not know {', '.join(unknown)}", field="OPTIONS.language")
+        raise FailedPreconditionError(f"the model does not know {', '.join(unknown)}", field="languages")
     kept = {code: detected[code] for code in allowed} if allowed else dict(detected)
     total = sum(kept.values())
     return {code: value / total for code, value in kept.items()} if total > 0 else {c: 1 / len(kept) for c in kept}

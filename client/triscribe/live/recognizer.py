@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from triscribe.live.agreement import LocalAgreement, longest_pause
 from triscribe.live.tail import AudioTail
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
-from triscribe.transcription.stitching import moved
+from triscribe.transcription.stitching import placed
 from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Samples, Segment
 
 BLOCK_SAMPLES = 4096
@@ -49,29 +49,58 @@ _BACKLOG_S = 60.0
 
 _STEP_S = 1.0
 _STEP_WITHOUT_INTERIMS_S = 3.0
-_LOAD = 2.0
-"""Seconds between two looks for each second that the last one took."""
+_PAUSE_PER_REQUEST = 2.0
+"""Wait at least this many times as long as the last interim request took, so that they use a third of the time."""
 
 _MAX_NOTICES = 100
 
 _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, InternalError)
-"""Errors of a look that say nothing about the next one. A result that is to be final may not fail."""
+"""Errors that only cost an interim: the next one is tried. The same errors in a final end the stream."""
 
-Decode = Callable[[Samples, bool, str | None], Awaitable[ChunkResult]]
-"""Transcribes at most 30 s, shape `(n_samples,)`; (samples, with the full options, language or None)."""
+Quality = Literal["quick", "final"]
+
+
+class Recognize(Protocol):
+    """Transcribes a stretch of the stream."""
+
+    async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
+        """The text of at most 30 s; times count from its start.
+
+        Args:
+            samples: float32 at 16 kHz, shape `(n_samples,)`.
+            quality: "quick" for interims, "final" with the full options.
+            language: code; None detects it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class LiveResult:
-    """Final segments, or (with `stability` set) the one interim after them; times are the stream's."""
+class FinalResult:
+    """Segments that will not change, in the stream's seconds.
+
+    `delay_s`: seconds since the last sample that they are about came in.
+    """
 
     segments: tuple[Segment, ...]
-    stability: float | None = None
-    delay_s: float = 0.0
-    """Of final results: since the last sample they are about had come in."""
+    delay_s: float
 
 
-LiveEvent = LiveResult | SpeechEvent
+@dataclass(frozen=True, slots=True)
+class InterimResult:
+    """What follows the finals so far, as it looks now; `stability`, 0 to 1, is the share that did not change lately."""
+
+    segments: tuple[Segment, ...]
+    stability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechActivity:
+    """Speech begins or ends at `time_s`, in the stream's seconds."""
+
+    begins: bool
+    time_s: float
+
+
+LiveEvent = FinalResult | InterimResult | SpeechActivity
 
 
 @dataclass
@@ -96,12 +125,18 @@ class LiveOptions:
 
 
 class LiveRecognizer:
-    """One live stream: `push` and `finish` feed it, `run` works, `events` answers; three tasks of one loop."""
+    """One live stream: `push` and `finish` feed it, `run` works, `events` gets what is to be sent; tasks of one loop.
 
-    def __init__(self, decode: Decode, options: LiveOptions, pool: Executor) -> None:
-        self._decode = decode
+    Args:
+        recognize: transcribes stretches.
+        options: see `LiveOptions`.
+        threads: run voice detection.
+    """
+
+    def __init__(self, recognize: Recognize, options: LiveOptions, threads: Executor) -> None:
+        self._recognize = recognize
         self._options = options
-        self._pool = pool
+        self._threads = threads
         self._endpointer = Endpointer(options.end_s)
         self._tail = AudioTail()
         self._utterances: deque[_Utterance] = deque()
@@ -111,21 +146,21 @@ class LiveRecognizer:
         self._room = asyncio.Event()
         self._waiting: Samples = np.empty(0, dtype=np.float32)
         # Bounded: a caller that does not read stops everything up to its own sending.
-        self._out: asyncio.Queue[LiveEvent | None] = asyncio.Queue(maxsize=16)
+        self.events: asyncio.Queue[LiveEvent] = asyncio.Queue(maxsize=16)
         self.language = options.language
         self.language_probability = 1.0 if options.language else 0.0
         self.model = ""
         self.notices: list[Notice] = []
 
     @property
-    def heard_s(self) -> float:
+    def received_s(self) -> float:
         """Seconds of audio received."""
         return (self._tail.end + len(self._waiting)) / SAMPLE_RATE
 
     @property
     def outstanding_s(self) -> float:
         """Seconds of audio received and not final yet."""
-        return self.heard_s - self._done / SAMPLE_RATE
+        return self.received_s - self._done / SAMPLE_RATE
 
     async def push(self, samples: Samples) -> None:
         """Take samples, shape `(n_samples,)`; waits while too much is unfinished."""
@@ -143,11 +178,6 @@ class LiveRecognizer:
         self._finished = True
         self._news.set()
 
-    async def events(self) -> AsyncIterator[LiveEvent]:
-        """Everything that is to be sent, in order, until all is final."""
-        while (event := await self._out.get()) is not None:
-            yield event
-
     async def run(self) -> None:
         """Turn utterances into results until the audio has ended.
 
@@ -163,7 +193,6 @@ class LiveRecognizer:
             else:
                 self._progressed(self._tail.end - round(_KEPT_S * SAMPLE_RATE))
                 await self._wait()
-        await self._out.put(None)
 
     async def _take(self, block: Samples) -> None:
         while self._tail.end - self._done > _BACKLOG_S * SAMPLE_RATE:
@@ -171,7 +200,7 @@ class LiveRecognizer:
             await self._room.wait()
         self._tail.append(block)
         loop = asyncio.get_running_loop()
-        for event in await loop.run_in_executor(self._pool, self._endpointer.push, block):
+        for event in await loop.run_in_executor(self._threads, self._endpointer.push, block):
             await self._note(event)
         self._news.set()
 
@@ -184,7 +213,7 @@ class LiveRecognizer:
             self._utterances[-1].end = min(event.sample + pad, self._tail.end)
             self._utterances[-1].ended.set()
         if self._options.events:
-            await self._out.put(event)
+            await self.events.put(SpeechActivity(event.begins, event.sample / SAMPLE_RATE))
 
     async def _wait(self) -> None:
         self._news.clear()
@@ -199,7 +228,7 @@ class LiveRecognizer:
         """One utterance from its first sample to its last final."""
         start, agreement = utterance.start, LocalAgreement()
         step_s = _STEP_S if self._options.interims else _STEP_WITHOUT_INTERIMS_S
-        look_at = start + round(step_s * SAMPLE_RATE)
+        next_request = start + round(step_s * SAMPLE_RATE)
         longest = round(_LONGEST_S * SAMPLE_RATE)
         while True:
             end = utterance.end
@@ -207,41 +236,41 @@ class LiveRecognizer:
                 await self._finalise(start, end)
                 return
             until = min(self._tail.end, start + longest, self._tail.end if end is None else end)
-            if until < look_at and until - start < longest:
+            if until < next_request and until - start < longest:
                 await self._wait()
                 continue
             began = time.monotonic()
-            cut = await self._look_until_ended(utterance, start, until, agreement)
+            cut = await self._interim_until_ended(utterance, start, until, agreement)
             if cut is not None and not utterance.fits(start):
                 await self._finalise(start, cut)
                 start = cut
-            pause_s = max(step_s, _LOAD * (time.monotonic() - began))
-            look_at = until + round(pause_s * SAMPLE_RATE)
+            pause_s = max(step_s, _PAUSE_PER_REQUEST * (time.monotonic() - began))
+            next_request = until + round(pause_s * SAMPLE_RATE)
 
-    async def _look_until_ended(
+    async def _interim_until_ended(
         self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement
     ) -> int | None:
-        """A look that is given up when the utterance ends meanwhile: the final result matters more."""
+        """An interim request that is given up when the utterance ends meanwhile: the final result matters more."""
         if utterance.ended.is_set():
-            return await self._look(start, until, agreement)
-        look = asyncio.ensure_future(self._look(start, until, agreement))
+            return await self._interim(start, until, agreement)
+        request = asyncio.ensure_future(self._interim(start, until, agreement))
         ended = asyncio.ensure_future(utterance.ended.wait())
         try:
-            await asyncio.wait({look, ended}, return_when=asyncio.FIRST_COMPLETED)
-            return look.result() if look.done() else None
+            await asyncio.wait({request, ended}, return_when=asyncio.FIRST_COMPLETED)
+            return request.result() if request.done() else None
         finally:
-            look.cancel()
+            request.cancel()
             ended.cancel()
 
-    async def _look(self, start: int, until: int, agreement: LocalAgreement) -> int | None:
+    async def _interim(self, start: int, until: int, agreement: LocalAgreement) -> int | None:
         """Transcribe what has been said so far; returns the sample up to which it is complete, if it is anywhere."""
         start_s, long = start / SAMPLE_RATE, until - start >= _FORCED_S * SAMPLE_RATE
         samples = self._tail.cut(start, until)
         try:
-            result = await self._decode(samples, False, self.language)
+            result = await self._recognize(samples, quality="quick", language=self.language)
         except _PASSING:
             return start + _quiet_place(samples) if long else None
-        segments = [moved(segment, start_s) for segment in result.segments]
+        segments = placed(result, start_s).segments
         agreement.update(segments)
         stability = agreement.agreed / max(1, sum(len(segment.words) for segment in segments))
         cut_s = agreement.complete_until(start_s, segments)
@@ -251,29 +280,23 @@ class LiveRecognizer:
             )
         if cut_s is None:
             if self._options.interims and segments:
-                await self._out.put(LiveResult(tuple(segments), stability))
+                await self.events.put(InterimResult(segments, stability))
             return None
         agreement.cut_before(cut_s, segments)
         return max(start + 1, min(round(cut_s * SAMPLE_RATE), until))
 
     async def _finalise(self, start: int, end: int) -> None:
         arrived = self._tail.arrived(end)
-        result = await self._decode(self._tail.cut(start, end), True, self.language)
+        samples = self._tail.cut(start, end)
+        result = placed(await self._recognize(samples, quality="final", language=self.language), start / SAMPLE_RATE)
         self.model = result.model
-        segments = tuple(moved(segment, start / SAMPLE_RATE) for segment in result.segments)
-        if segments and self.language is None:
+        if result.segments and self.language is None:
             # Settled by the first words, as the first chunks settle that of a file.
             self.language, self.language_probability = result.language, result.language_probability
-        room = _MAX_NOTICES - len(self.notices)
-        self.notices += [_moved_notice(notice, start / SAMPLE_RATE) for notice in result.notices[:room]]
+        self.notices += result.notices[: _MAX_NOTICES - len(self.notices)]
         self._progressed(end)
-        if segments:
-            await self._out.put(LiveResult(segments, delay_s=time.monotonic() - arrived))
-
-
-def _moved_notice(notice: Notice, offset_s: float) -> Notice:
-    start, end = (None if t is None else t + offset_s for t in (notice.start, notice.end))
-    return replace(notice, start=start, end=end)
+        if result.segments:
+            await self.events.put(FinalResult(result.segments, time.monotonic() - arrived))
 
 
 def _quiet_place(samples: Samples) -> int:

@@ -18,20 +18,24 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from triscribe.errors import AudioError, AudioTooLongError
+from triscribe.errors import AudioError, AudioTooLongError, StorageError, TriscribeError
 from triscribe.media.decoding import Decoded
 from triscribe.types import Notice, Samples
 
 _KEPT = 4
 """Idle workers kept: as many as the command decodes at once. Each holds about 60 MB."""
 
-_ERRORS: dict[str, type[AudioError]] = {kind.__name__: kind for kind in (AudioError, AudioTooLongError)}
+_ERRORS: dict[str, type[TriscribeError]] = {
+    kind.__name__: kind for kind in (AudioError, AudioTooLongError, StorageError)
+}
 
 
 @dataclass(frozen=True)
@@ -49,44 +53,63 @@ class Limits:
     cpu_s: int = 600
 
 
-class DecoderPool:
-    """Workers that decode. Safe to use from several event loops and threads."""
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file that messages call by another name than its path, since a caller never saw the path."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    path: Path
+    label: str
+
+
+Media = str | Path | bytes | BinaryIO | MediaFile
+"""A path ("-" is standard input), the bytes of a media file, an open binary stream, or a file under another name."""
+
+
+class DecoderPool:
+    """Workers that decode. Safe to use from several event loops and threads.
+
+    Args:
+        limits: what one job may use.
+        at_once: jobs under way at once; further ones wait. Each takes a thread, of which this pool has its own, and
+            a process.
+    """
+
+    def __init__(self, limits: Limits | None = None, *, at_once: int = 8) -> None:
         """Start without workers; they come with the jobs."""
         self._limits = limits or Limits()
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="triscribe-decoder")
 
-    async def decode(self, source: str | Path | bytes | BinaryIO, *, max_duration_s: float | None = None) -> Decoded:
-        """As `audio.decode`; a caller that is cancelled ends the work.
+    async def decode(self, source: Media, *, max_duration_s: float | None = None) -> Decoded:
+        """As `decoding.decode`; a caller that is cancelled ends the work.
 
         The samples lie in a temporary file that has no name any more, so that a long recording is no burden on the
         memory of this process: the kernel keeps what it can.
 
         Raises:
-            AudioError: as `audio.decode`, and when the decoder crashed or reached a limit.
+            AudioError: as `decoding.decode`, and when the decoder crashed or reached a limit.
+            StorageError: the disk for the samples is full.
         """
         (decoded,) = await self._run(source, max_duration_s, split=False)
         return decoded
 
-    async def decode_channels(
-        self, source: str | Path | bytes | BinaryIO, *, max_duration_s: float | None = None
-    ) -> tuple[Decoded, ...]:
-        """As `audio.decode_channels`; else as `decode`."""
+    async def decode_channels(self, source: Media, *, max_duration_s: float | None = None) -> tuple[Decoded, ...]:
+        """As `decoding.decode_channels`; else as `decode`."""
         return await self._run(source, max_duration_s, split=True)
 
-    async def _run(self, source: Any, max_duration_s: float | None, *, split: bool) -> tuple[Decoded, ...]:
+    async def _run(self, source: Media, max_duration_s: float | None, *, split: bool) -> tuple[Decoded, ...]:
         worker = _Running()
-        work = asyncio.create_task(asyncio.to_thread(self._decode, source, max_duration_s, worker, split=split))
+        decode = partial(self._decode, source, max_duration_s, worker, split=split)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, decode)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             worker.stop()
-            with contextlib.suppress(AudioError):
+            with contextlib.suppress(TriscribeError):
                 await work
             raise
 
-    def decode_now(self, source: str | Path | bytes | BinaryIO, *, max_duration_s: float | None = None) -> Decoded:
+    def decode_now(self, source: Media, *, max_duration_s: float | None = None) -> Decoded:
         """The same for callers without an event loop."""
         (decoded,) = self._decode(source, max_duration_s, _Running(), split=False)
         return decoded
@@ -98,7 +121,7 @@ class DecoderPool:
                 self._idle.get_nowait().close()
 
     def _decode(
-        self, source: Any, max_duration_s: float | None, running: _Running, *, split: bool
+        self, source: Media, max_duration_s: float | None, running: _Running, *, split: bool
     ) -> tuple[Decoded, ...]:
         limits = self._limits
         longest_s = limits.max_duration_s if max_duration_s is None else max_duration_s
@@ -227,10 +250,12 @@ def _cause_of_death(status: int) -> str:
     return f"ended the decoder (exit status {status})"
 
 
-def _named(source: str | Path | bytes | BinaryIO, folder: Path) -> tuple[Path, str]:
+def _named(source: Media, folder: Path) -> tuple[Path, str]:
     """The source as a file that another process can open, and how messages call it ("" for its path)."""
     if isinstance(source, str | Path) and os.fspath(source) != "-":
         return Path(source), ""
+    if isinstance(source, MediaFile):
+        return source.path, source.label
     copy = folder / "media"
     if isinstance(source, bytes):
         copy.write_bytes(source)

@@ -7,6 +7,7 @@ standard input is the end of the process: its parent is gone, or needs it no mor
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -69,6 +70,7 @@ def _read(jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
 
 
 def _answer(job: dict[str, Any], mapped: int | None) -> dict[str, Any]:
+    name = job["label"] or job["path"]
     try:
         _limit(job, mapped)
         channels = _decode(job)
@@ -79,10 +81,13 @@ def _answer(job: dict[str, Any], mapped: int | None) -> dict[str, Any]:
         spent = isinstance(error.__cause__, MemoryError)
         return {"error": {"kind": type(error).__name__, "message": str(error)}, "spent": spent}
     except MemoryError:
-        message = f"{job['label'] or job['path']} asks for more memory than there is"
+        message = f"{name} asks for more memory than there is"
         return {"error": {"kind": "AudioError", "message": message}, "spent": True}
     except OSError as error:
-        message = f"{job['label'] or job['path']} cannot be decoded: {error.strerror or error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = f"no room for the samples of {name}: the disk is full"
+            return {"error": {"kind": "StorageError", "message": message}}
+        message = f"{name} cannot be decoded: {error.strerror or error}"
         return {"error": {"kind": "AudioError", "message": message}}
     return {
         "channels": [

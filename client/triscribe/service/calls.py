@@ -1,4 +1,4 @@
-"""What happens around every call: identity, limits, deadline, error details, metrics and one log line."""
+"""What happens around every call, through whatever door: identity, limits, deadline, metrics and one log line."""
 
 from __future__ import annotations
 
@@ -8,35 +8,27 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-import grpc
-from google.protobuf.message import DecodeError
-from grpc_status import rpc_status
-
-from triscribe.errors import InternalError, InvalidArgumentError, ServerError, UnavailableError
-from triscribe.gateway.grpc.status import as_server_error, rich_status
+from triscribe.errors import InternalError, ServerError, UnavailableError
 from triscribe.service.auth import TokenFile
 from triscribe.service.limits import CallLimits
 from triscribe.service.metrics import Metrics
+from triscribe.service.refusals import as_server_error
 from triscribe.service.tracing import SpanMaker, no_spans
-from triscribe.v1 import speech_pb2 as pb
+from triscribe.tasks import first_of
 
 logger = logging.getLogger(__name__)
 
-SERVICE = pb.DESCRIPTOR.services_by_name["SpeechService"].full_name
-_PREFIX = f"/{SERVICE}/"
+T = TypeVar("T")
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _DEADLINE_SLACK_S = 0.25
 """A caller's clock runs first: when its deadline passes, its cancellation arrives a little before ours would."""
 WORK = ("text", "speakers")
 """What may have to be done with a second of audio."""
-
-MALFORMED = object()
-"""What stands in for a message that is no protobuf; gRPC itself would answer UNKNOWN."""
 
 
 @dataclass
@@ -44,6 +36,8 @@ class Call:
     """One call as the metrics and the log see it; never holds text or audio.
 
     Attributes:
+        method: the name in metrics and log.
+        request_id: the caller's, or a new one.
         outstanding_s: seconds of audio that still have to be worked on, by kind of work (`WORK`).
     """
 
@@ -60,30 +54,31 @@ class Call:
     started: float = field(default_factory=time.monotonic)
 
 
-_current: ContextVar[Call] = ContextVar("call")
+@dataclass(frozen=True)
+class Arrival:
+    """What a door knows of a call before its work begins.
 
-
-def current_call() -> Call:
-    """The call that this task works for."""
-    return _current.get()
-
-
-async def read(context: Any, idle_s: float) -> Any:
-    """The next request of a stream; None at its end.
-
-    Raises:
-        InvalidArgumentError: it is no protobuf message.
-        TimeoutError: none came.
+    Attributes:
+        headers: names in lower case.
+        peer: who calls, where there are no tokens.
+        span: full name of the method, for traces.
+        remaining_s: seconds until the caller's deadline; None where it has none.
     """
-    async with asyncio.timeout(idle_s):
-        request = await context.read()
-    if request is MALFORMED:
-        raise InvalidArgumentError("a message of the stream is not what the proto says")
-    return None if request is grpc.aio.EOF else request
+
+    headers: Mapping[str, Any]
+    peer: str
+    span: str
+    remaining_s: Callable[[], float | None]
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Wraps every method of SpeechService; health checks and reflection pass."""
+def request_id(headers: Mapping[str, Any]) -> str:
+    """The caller's `x-request-id` where it is one, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+class Calls:
+    """The open calls of all doors; belongs to one event loop."""
 
     def __init__(
         self, tokens: TokenFile | None, limits: CallLimits, metrics: Metrics, span: SpanMaker = no_spans
@@ -111,55 +106,35 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             call.draining = True
             task.cancel()
 
-    async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
-        """Wrap the handler of one call."""
-        handler = await continuation(details)
-        if handler is None or not details.method.startswith(_PREFIX):
-            return handler
-        metadata = dict(details.invocation_metadata or ())
-        method = details.method.removeprefix(_PREFIX)
-        codecs = _lenient(handler.request_deserializer), handler.response_serializer
+    async def answer(self, call: Call, arrival: Arrival, work: Callable[[], Awaitable[T]]) -> T:
+        """Let a call in, do its work within its deadline, and write down how it ended.
 
-        async def unary(request: Any, context: Any) -> Any:
-            work = _refuse_malformed if request is MALFORMED else partial(handler.unary_unary, request, context)
-            return await self._around(method, metadata, context, work)
-
-        async def stream(requests: Any, context: Any) -> None:
-            await self._around(method, metadata, context, partial(handler.stream_stream, requests, context))
-
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(unary, *codecs)
-        return grpc.stream_stream_rpc_method_handler(stream, *codecs)
-
-    async def _around(
-        self, method: str, metadata: Mapping[str, Any], context: Any, work: Callable[[], Awaitable[Any]]
-    ) -> Any:
-        call = Call(method, _request_id(metadata))
-        _current.set(call)
+        Raises:
+            ServerError: what the caller is told.
+            CancelledError: of asyncio: the caller itself went away.
+        """
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._open[task] = call
-        in_flight = self._metrics.in_flight.labels(method)
+        in_flight = self._metrics.in_flight.labels(call.method)
         in_flight.inc()
         code = "CANCELLED"
         try:
-            await context.send_initial_metadata((("x-request-id", call.request_id),))
-            call.caller = self._tokens.caller(metadata) if self._tokens else _peer(context)
-            with self._limits.admit(call.caller), self._span(_PREFIX + method, metadata):
-                async with asyncio.timeout(context.time_remaining()):
+            call.caller = self._tokens.caller(arrival.headers) if self._tokens else arrival.peer
+            with self._limits.admit(call.caller), self._span(arrival.span, arrival.headers):
+                async with asyncio.timeout(arrival.remaining_s()):
                     answer = await work()
             code = "OK"
             return answer
         except (Exception, asyncio.CancelledError) as error:
             refusal = _refusal(error, call)
             if refusal is None:
-                remaining = context.time_remaining()
-                late = remaining is not None and remaining <= _DEADLINE_SLACK_S
+                remaining_s = arrival.remaining_s()
+                late = remaining_s is not None and remaining_s <= _DEADLINE_SLACK_S
                 code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
                 raise
             code = refusal.code
             task.uncancel()
-            status = rpc_status.to_status(rich_status(refusal, call.request_id))
-            await context.abort(status.code, status.details, status.trailing_metadata)
+            raise refusal from error
         finally:
             in_flight.dec()
             del self._open[task]
@@ -193,8 +168,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 def _refusal(error: BaseException, call: Call) -> ServerError | None:
     """What the caller is told; None when the caller itself went away."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = first_of(error)
     if isinstance(error, asyncio.CancelledError):
         return UnavailableError("the gateway is shutting down") if call.draining else None
     refusal = as_server_error(error)
@@ -202,31 +176,3 @@ def _refusal(error: BaseException, call: Call) -> ServerError | None:
         logger.error("call_failed", exc_info=error, extra={"request_id": call.request_id, "method": call.method})
         return InternalError(f"the call failed; the log of request {call.request_id} has the reason")
     return refusal
-
-
-async def _refuse_malformed() -> None:
-    raise InvalidArgumentError("the message is not what the proto says")
-
-
-def _lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    def parse(data: bytes) -> Any:
-        try:
-            return deserialize(data)
-        except DecodeError:
-            return MALFORMED
-
-    return parse
-
-
-def _request_id(metadata: Mapping[str, Any]) -> str:
-    given = metadata.get("x-request-id", "")
-    return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _peer(context: Any) -> str:
-    """Who calls without a token: the name in its certificate, else its address."""
-    names = context.auth_context().get("x509_common_name")
-    if names:
-        return str(names[0].decode(errors="replace"))
-    peer = str(context.peer())  # ipv4:127.0.0.1:1234, ipv6:%5B::1%5D:1234, unix:
-    return peer.rpartition(":")[0] if peer.startswith("ip") else peer

@@ -34,13 +34,13 @@ class Catalogue:
         model = self.models.get(name or next(iter(self.models), ""))
         if model is None:
             served = ", ".join(self.models) or "none"
-            raise NotFoundError(f"model {name!r} is not served here; served: {served}", field="config.model")
+            raise NotFoundError(f"model {name!r} is not served here; served: {served}", field="model")
         if task not in model.tasks or (task == "translate" and len(model.languages) == 1):
-            raise FailedPreconditionError(f"model {model.name!r} cannot {task}", field="config.task")
+            raise FailedPreconditionError(f"model {model.name!r} cannot {task}", field="task")
         if language is not None and language not in model.languages:
             able = [other.name for other in self.models.values() if language in other.languages]
             remedy = f"; {', '.join(able)} does" if able else ", and no other model here does"
             raise FailedPreconditionError(
-                f"model {model.name!r} does not know the language {language!r}{remedy}", field="config.language_code"
+                f"model {model.name!r} does not know the language {language!r}{remedy}", field="language"
             )
         return model

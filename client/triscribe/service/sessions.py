@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from triscribe.transcription.transcriber import Session
+from triscribe.triton.session import Session
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from triscribe.errors import UsageError
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class GatewaySettings(BaseSettings):
@@ -26,7 +26,7 @@ class GatewaySettings(BaseSettings):
     server_cert: Path | None = None
     server_key: Path | None = None
     host: str = "127.0.0.1"
-    """Address to listen on."""
+    """Address to listen on; an IPv6 address with or without brackets."""
     port: int = Field(default=8443, ge=0, le=65535)
     """gRPC port; 0 chooses a free one."""
     metrics_host: str = "127.0.0.1"
@@ -64,7 +64,9 @@ class GatewaySettings(BaseSettings):
     max_upload_s: float = Field(default=4 * 3600.0, gt=0)
     """Longest audio of `UploadRecognize`; each hour takes 230 MB of memory while it is worked on."""
     max_upload_bytes: int = Field(default=4 * 2**30, gt=0)
-    """Largest file of `UploadRecognize`; beyond 16 MB it lies in a temporary file."""
+    """Largest file of `UploadRecognize`; it lies in a temporary file until it is transcribed."""
+    max_spool_bytes: int = Field(default=16 * 2**30, gt=0)
+    """Bytes of all uploads together that lie in temporary files; beyond, uploads are refused for a while."""
     max_streaming_s: float = Field(default=4 * 3600.0, gt=0)
     """Longest stream of `StreamingRecognize`."""
     max_calls: int = Field(default=512, ge=1)
@@ -90,6 +92,11 @@ class GatewaySettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tracing: bool = False
     """Export OpenTelemetry traces over OTLP; the OTEL_* variables say where to. Needs the extra `tracing`."""
+
+    @field_validator("host", "metrics_host")
+    @classmethod
+    def _without_brackets(cls, host: str) -> str:
+        return host.removeprefix("[").removesuffix("]")
 
     @model_validator(mode="after")
     def _consistent(self) -> GatewaySettings:

@@ -11,13 +11,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-import grpc
 import numpy as np
 
 from triscribe.diarization.client import Diarizer
 from triscribe.errors import DeadlineExceededError, ResourceExhaustedError, ServerError, UnavailableError
 from triscribe.service.catalogue import Catalogue, ServedModel
-from triscribe.triton.connection import RetryPolicy, Served, TritonConnection
+from triscribe.triton.connection import Served, TritonConnection
 from triscribe.types import SAMPLE_RATE
 
 logger = logging.getLogger(__name__)
@@ -30,17 +29,21 @@ _STALLED_S = 60.0
 
 
 class Watcher:
-    """Asks every `interval_s`; belongs to one event loop."""
+    """Asks every `interval_s`; belongs to one event loop.
+
+    Args:
+        connect: makes a connection to Triton that does not retry.
+        diarizer: None where there is none.
+        interval_s: seconds between two rounds.
+    """
 
     def __init__(
         self,
-        server: str,
+        connect: Callable[[], TritonConnection],
         diarizer: Diarizer | None,
         interval_s: float,
-        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        self._server = server
-        self._credentials = credentials
+        self._connect = connect
         self._diarizer = diarizer
         self._interval_s = interval_s
         self._catalogue: Catalogue | None = None
@@ -65,12 +68,12 @@ class Watcher:
 
     async def run(self, changed: Callable[[], Awaitable[None]]) -> None:
         """Look until cancelled; `changed` is awaited after every look."""
-        connection = TritonConnection(self._server, retry=RetryPolicy(give_up_after_s=0), credentials=self._credentials)
-        async with connection:
+        async with self._connect() as connection:
             while True:
                 started = time.monotonic()
                 self.triton_alive, self.diarizer_alive = await asyncio.gather(
-                    self._look_at_triton(connection), self._look_at_diarizer()
+                    _supervised("triton", self._look_at_triton(connection)),
+                    _supervised("diarizer", self._look_at_diarizer()),
                 )
                 await changed()
                 await asyncio.sleep(max(0.0, self._interval_s - (time.monotonic() - started)))
@@ -116,3 +119,12 @@ class Watcher:
             if name in self._languages  # else it has been busy since we know it
         }
         return Catalogue(models, served.aligner_languages)
+
+
+async def _supervised(part: str, check: Awaitable[bool]) -> bool:
+    """The result of a check. One that breaks counts as "not alive", and the watcher goes on."""
+    try:
+        return await check
+    except Exception:
+        logger.exception("watch_failed", extra={"part": part})
+        return False

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from triscribe.errors import ServingError
+from triscribe.machine import available_cores
 
 _DEV = Path("/dev")
 
@@ -87,7 +88,7 @@ def size_machine(*, device: str = "auto", threads: int = 0, instances: int = 0, 
     Raises:
         ServingError: there is no such device.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdecimal())):
         raise ServingError(f"There is no device {device!r}: choose auto, cpu, cuda or cuda:N.")

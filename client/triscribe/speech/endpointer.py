@@ -1,4 +1,8 @@
-"""Where speech begins and ends in audio that is still coming in."""
+"""Voice detection in live audio: where speech begins and ends. For recordings see `vad`.
+
+The thresholds are those of `vad`. The rules differ because the future is unknown here: a beginning needs some voiced
+windows in a row, since it cannot be taken back, and an end is known only once the silence has lasted.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triscribe.speech.vad import WINDOW_SAMPLES, SpeechProbabilities, VadOptions
+from triscribe.speech.silero import WINDOW_SAMPLES, SpeechProbabilities
+from triscribe.speech.vad import VadOptions
 from triscribe.types import SAMPLE_RATE, Samples
 
 _SILENCE_PEAK = 10 ** (-70 / 20)
@@ -30,10 +35,10 @@ class Endpointer:
     def __init__(self, silence_s: float, options: VadOptions | None = None) -> None:
         options = options or VadOptions()
         self._start_at = options.threshold
-        self._end_below = options.threshold - 0.15 if options.end_threshold is None else options.end_threshold
+        self._end_below = options.lower_threshold
         self._silence = round(silence_s * SAMPLE_RATE)
         self._model = SpeechProbabilities()
-        self._heard = 0
+        self._received = 0
         self._speaking = False
         self._last_voiced = 0
         self._run = 0
@@ -44,15 +49,15 @@ class Endpointer:
         return self._speaking
 
     def push(self, samples: Samples) -> list[SpeechEvent]:
-        """What is heard in the next samples, shape `(n_samples,)`; a multiple of 512 is judged at once."""
+        """Beginnings and ends in the next samples, shape `(n_samples,)`; a multiple of 512 is judged at once."""
         if not self._speaking and float(np.abs(samples).max(initial=0.0)) < _SILENCE_PEAK:
-            self._heard += len(samples)
+            self._received += len(samples)
             return []
         events = []
-        start = self._heard
+        start = self._received
         for i, probability in enumerate(self._model.push(samples).tolist()):
             events += self._judge(probability, start + (i + 1) * WINDOW_SAMPLES)
-        self._heard += len(samples)
+        self._received += len(samples)
         return events
 
     def _judge(self, probability: float, end: int) -> list[SpeechEvent]:
@@ -75,4 +80,4 @@ class Endpointer:
         if not self._speaking:
             return []
         self._speaking = False
-        return [SpeechEvent(begins=False, sample=self._heard)]
+        return [SpeechEvent(begins=False, sample=self._received)]

@@ -1,10 +1,4 @@
-"""Voice detection: where in a file somebody speaks. The only module that imports faster_whisper.
-
-Silero (https://github.com/snakers4/silero-vad) gives one probability for each 32 ms; a hysteresis turns them into
-spans. faster-whisper carries the model, but its `get_speech_timestamps` copies the whole file three times (3.4 GB on
-top for 4 h), so the model's session is run here block by block, its state carried on: the same probabilities in
-constant memory.
-"""
+"""Voice detection in recordings: a hysteresis turns probabilities into spans. For live audio see `endpointer`."""
 
 from __future__ import annotations
 
@@ -12,23 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from triscribe.errors import UsageError
+from triscribe.speech.silero import WINDOW_SAMPLES, blocks, speech_probabilities
 from triscribe.types import SAMPLE_RATE, Samples, Span
-
-WINDOW_SAMPLES = 512
-"""Samples for one probability (32 ms), fixed by the model."""
-
-_CONTEXT_SAMPLES = 64
-"""Samples before each window that the model sees as well."""
-
-_STATE_SHAPE = (1, 1, 128)
-"""Shape of the model's hidden and cell state."""
-
-_BLOCK_WINDOWS = 2_000
-"""Windows a call (64 s): larger ones are no faster and only take memory."""
 
 _LONG_GAP_WINDOWS = 156
 """After 5 s without speech the model's state is worth no trust: see `_look_again`."""
@@ -69,6 +51,11 @@ class VadOptions:
         if min(self.min_silence_s, self.min_speech_s, self.pad_s) < 0:
             raise UsageError("the lengths of voice detection may not be negative")
 
+    @property
+    def lower_threshold(self) -> float:
+        """What keeps speech going, in files and in live audio."""
+        return max(self.threshold - 0.15, 0.01) if self.end_threshold is None else self.end_threshold
+
 
 DEFAULT_OPTIONS = VadOptions()
 
@@ -92,7 +79,7 @@ def spans_as_found(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> I
     earlier: list[Span] = []  # the last span that was given away, before padding
     waiting, first_window, looked_until = np.empty(0, dtype=np.float32), 0, 0
     raw: list[Span] = []
-    for block in _blocks(samples):
+    for block in blocks(samples):
         waiting = np.concatenate([waiting, block])
         raw = _hysteresis(waiting, first_window, options)
         if _look_again(samples, waiting, first_window, raw, looked_until):
@@ -104,32 +91,6 @@ def spans_as_found(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> I
             done = raw[-1].start // WINDOW_SAMPLES - first_window
             waiting, first_window, raw = waiting[done:], first_window + done, raw[-1:]
     yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) :]
-
-
-def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
-    """Silero's probability of speech for each 512 samples, the last window filled up with silence.
-
-    Args:
-        samples: mono audio at 16 kHz, shape `(n_samples,)`.
-
-    Returns:
-        Shape `(ceil(n_samples / 512),)`, values in [0, 1].
-    """
-    return np.concatenate([np.empty(0, dtype=np.float32), *_blocks(samples)])
-
-
-def _blocks(samples: Samples) -> Iterator[NDArray[np.float32]]:
-    """`speech_probabilities`, block by block."""
-    from faster_whisper.vad import get_vad_model  # noqa: PLC0415 - loads CTranslate2; only files need it
-
-    session = get_vad_model().session
-    hidden = cell = np.zeros(_STATE_SHAPE, dtype=np.float32)
-    block = _BLOCK_WINDOWS * WINDOW_SAMPLES
-    for start in range(0, len(samples), block):
-        output, hidden, cell = session.run(
-            None, {"input": _windows(samples, start, min(start + block, len(samples))), "h": hidden, "c": cell}
-        )
-        yield output.ravel()
 
 
 def _look_again(
@@ -156,50 +117,12 @@ def _look_again(
     return is_changed
 
 
-class SpeechProbabilities:
-    """`speech_probabilities` for audio that is still coming in; the same values, bit for bit where blocks agree."""
-
-    def __init__(self) -> None:
-        self._hidden = self._cell = np.zeros(_STATE_SHAPE, dtype=np.float32)
-        self._context: Samples = np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
-        self._rest: Samples = np.empty(0, dtype=np.float32)
-
-    def push(self, samples: Samples) -> NDArray[np.float32]:
-        """One probability for each window that `samples`, shape `(n_samples,)`, completes."""
-        from faster_whisper.vad import get_vad_model  # noqa: PLC0415 - as above
-
-        waiting = np.concatenate([self._rest, samples], dtype=np.float32)
-        length = len(waiting) - len(waiting) % WINDOW_SAMPLES
-        self._rest = waiting[length:]
-        if not length:
-            return np.empty(0, dtype=np.float32)
-        known = np.concatenate([self._context, waiting[:length]])
-        self._context = known[-_CONTEXT_SAMPLES:]
-        windows = sliding_window_view(known, _CONTEXT_SAMPLES + WINDOW_SAMPLES)[::WINDOW_SAMPLES]
-        inputs = {"input": np.ascontiguousarray(windows), "h": self._hidden, "c": self._cell}
-        output, self._hidden, self._cell = get_vad_model().session.run(None, inputs)
-        probabilities: NDArray[np.float32] = output.ravel()
-        return probabilities
-
-
-def _windows(samples: Samples, start: int, end: int) -> NDArray[np.float32]:
-    """The model's input for `samples[start:end]`: windows with their context, shape `(n_windows, 64 + 512)`."""
-    context = samples[max(0, start - _CONTEXT_SAMPLES) : start]
-    fill = -(end - start) % WINDOW_SAMPLES
-    padded = np.pad(
-        np.concatenate([context, samples[start:end]], dtype=np.float32),
-        (_CONTEXT_SAMPLES - len(context), fill),
-    )
-    return np.ascontiguousarray(sliding_window_view(padded, _CONTEXT_SAMPLES + WINDOW_SAMPLES)[::WINDOW_SAMPLES])
-
-
 def _hysteresis(probabilities: NDArray[np.float32], first_window: int, options: VadOptions) -> list[Span]:
     """Speech before padding, in samples: as Silero's own loop, but what stays above the lower threshold is kept.
 
     `first_window` is the number of the window that `probabilities` begins with.
     """
-    low = max(options.threshold - 0.15, 0.01) if options.end_threshold is None else options.end_threshold
-    voiced = np.flatnonzero(probabilities >= low)
+    voiced = np.flatnonzero(probabilities >= options.lower_threshold)
     if not len(voiced):
         return []
     quiet = np.diff(voiced) - 1

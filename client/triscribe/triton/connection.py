@@ -143,15 +143,18 @@ class TritonConnection:
         """
         answer = await self._control(self._client.get_model_config(MODEL, client_timeout=timeout_s))
         parameters = answer.config.parameters
-        models = json.loads(parameters["models"].string_value)
-        return Served(
-            {name: tuple(facts["tasks"]) for name, facts in models.items()},
-            tuple(filter(None, parameters["aligner_languages"].string_value.split(","))),
-        )
+        try:
+            models = json.loads(parameters["models"].string_value)
+            tasks = {str(name): tuple(facts["tasks"]) for name, facts in models.items()}
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise UnavailableError(f"{self._server} is not a server of Triscribe") from error
+        return Served(tasks, tuple(filter(None, parameters["aligner_languages"].string_value.split(","))))
 
     async def successes(self, model: str, *, timeout_s: float) -> int:
         """Requests that a Triton model has answered since it was loaded; shows life without asking for work."""
         answer = await self._control(self._client.get_inference_statistics(model, client_timeout=timeout_s))
+        if not answer.model_stats:
+            raise UnavailableError(f"{self._server} does not know the model {model}")
         return int(answer.model_stats[0].inference_stats.success.count)
 
     async def _control(self, call: Awaitable[Any]) -> Any:
@@ -159,6 +162,8 @@ class TritonConnection:
             return await call
         except InferenceServerException as error:
             raise map_error(error, self._server) from error
+        except grpc.RpcError as error:
+            raise UnavailableError(f"{self._server}: {error}") from error
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         async for attempt in AsyncRetrying(

@@ -20,7 +20,8 @@ from triscribe.client import AsyncClient, RecognitionOptions
 from triscribe.errors import ResourceExhaustedError
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.serving.supervisor import State
-from triscribe.transcription.transcriber import TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.triton.connection import RetryPolicy, TritonConnection
 from triscribe.types import SAMPLE_RATE, Chunk
 

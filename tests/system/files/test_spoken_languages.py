@@ -15,7 +15,8 @@ from tests.harness.paths import DATA, REPOSITORY
 from triscribe.errors import FailedPreconditionError
 from triscribe.formats import WRITERS
 from triscribe.media import decoding
-from triscribe.transcription.transcriber import TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.types import SAMPLE_RATE
 
 pytestmark = pytest.mark.server

@@ -13,7 +13,8 @@ from tests.harness.audio import wav
 from tests.harness.paths import REPOSITORY
 from tests.harness.raw import RawClient, ok, text_of
 from triscribe.formats import WRITERS
-from triscribe.transcription.transcriber import TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.types import SAMPLE_RATE
 
 pytestmark = pytest.mark.server

@@ -25,7 +25,8 @@ from triscribe.client import (
     SpeechActivity,
 )
 from triscribe.errors import NotFoundError
-from triscribe.transcription.transcriber import TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import Transcriber
 from triscribe.types import SAMPLE_RATE, Segment
 
 normalise = EnglishTextNormalizer()

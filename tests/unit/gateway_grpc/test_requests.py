@@ -3,9 +3,12 @@ from typing import cast
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from triscribe.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
-from triscribe.gateway.grpc.requests import read_config, read_live_config
+from triscribe.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError, ServerError
+from triscribe.gateway.grpc import fields as proto_fields
+from triscribe.gateway.grpc.fields import proto_field
+from triscribe.gateway.grpc.requests import live_request, recognition_request
 from triscribe.service.catalogue import Catalogue, ServedModel
+from triscribe.service.requests import checked, checked_live
 from triscribe.v1 import speech_pb2 as pb
 
 CATALOGUE = Catalogue(
@@ -16,6 +19,38 @@ CATALOGUE = Catalogue(
     ("en",),
 )
 PCM = {"encoding": pb.AUDIO_ENCODING_LINEAR16}
+
+
+def exists(path, message):
+    """Whether a message has the field of a path such as `config.features.diarization`."""
+    name, _, rest = path.partition(".")
+    field = message.fields_by_name.get(name)
+    return field is not None and (not rest or exists(rest, field.message_type))
+
+
+def placed(field, method, *messages):
+    """The path of a field, which all of these messages have."""
+    path = proto_field(field, method)
+    assert all(exists(path, message.DESCRIPTOR) for message in messages)
+    return path
+
+
+def read_config(config, catalogue, *, diarizer):
+    """What the door does, a refusal's field as the caller sees it included."""
+    try:
+        return checked(recognition_request(config), catalogue, diarizer=diarizer)
+    except ServerError as error:
+        error.field = placed(error.field, "Recognize", pb.RecognizeRequest, pb.UploadRecognizeRequest)
+        raise
+
+
+def read_live_config(streaming, catalogue):
+    """The same for a live call."""
+    try:
+        return checked_live(live_request(streaming), catalogue)
+    except ServerError as error:
+        error.field = placed(error.field, "StreamingRecognize", pb.StreamingRecognizeRequest)
+        raise
 
 
 def read(**fields):
@@ -172,3 +207,36 @@ def test_live_audio_has_one_language_and_one_channel(fields):
 def test_a_model_that_knows_the_language_is_named():
     with pytest.raises(FailedPreconditionError, match="; base does"):
         read(model="tiny.en", language_code="de")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": "huge"},
+        {"language_code": "klingon"},
+        {"language_codes": ["de", "auto"]},
+        {"task": 7},
+        {"chinese_script": 9},
+        {"explicit_decoding_config": {}},
+        {"explicit_decoding_config": PCM | {"sample_rate_hertz": 1}},
+        {"explicit_decoding_config": PCM | {"audio_channel_count": 99}},
+        {"decoding_options": {"temperatures": [float("inf")]}},
+        {"decoding_options": {"beam_size": 2, "length_penalty": float("nan")}},
+        {"features": {"diarization": {"num_speakers": 2, "max_speakers": 3}}},
+    ],
+)
+def test_a_refusal_of_a_live_call_names_a_field_that_it_has(wrong):
+    """`read_live_config` looks every field up; once they began with `config.`, where a live call has no such field."""
+    config = pb.RecognitionConfig(**({"explicit_decoding_config": PCM} | wrong))
+    with pytest.raises(ServerError) as caught:
+        read_live_config(pb.StreamingRecognitionConfig(config=config), CATALOGUE)
+    assert str(caught.value.field).startswith("streaming_config.")
+
+
+@pytest.mark.parametrize("method", ["Recognize", "UploadRecognize", "StreamingRecognize"])
+def test_every_name_of_a_field_has_its_place_in_the_proto(method):
+    first = {"Recognize": pb.RecognizeRequest, "UploadRecognize": pb.UploadRecognizeRequest}
+    descriptor = first.get(method, pb.StreamingRecognizeRequest).DESCRIPTOR
+    for name in (*proto_fields._CONFIG, "audio"):
+        assert exists(proto_field(name, method), descriptor), name
+    assert exists(proto_field("speech_end_timeout", "StreamingRecognize"), pb.StreamingRecognizeRequest.DESCRIPTOR)

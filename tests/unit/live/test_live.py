@@ -8,26 +8,27 @@ import numpy as np
 import pytest
 
 from triscribe.errors import InternalError, UnavailableError
-from triscribe.live.recognizer import LiveOptions, LiveRecognizer, LiveResult
+from triscribe.live.recognizer import FinalResult, InterimResult, LiveOptions, LiveRecognizer
+from triscribe.tasks import while_working
 from triscribe.types import SAMPLE_RATE, ChunkResult, Segment, Word
 
 
 class Server:
     """Answers with one "word" for each half second, which depends on the samples only."""
 
-    def __init__(self, *, delay_s: float = 0.0, fail_looks: bool = False) -> None:
+    def __init__(self, *, delay_s: float = 0.0, fail_interims: bool = False) -> None:
         self.finals = 0
-        self.looks = 0
+        self.interims = 0
         self.longest_s = 0.0
         self._delay_s = delay_s
-        self._fail_looks = fail_looks
+        self._fail_interims = fail_interims
 
-    async def decode(self, samples, full, language):
-        self.finals += full
-        self.looks += not full
+    async def recognize(self, samples, *, quality, language):
+        self.finals += quality == "final"
+        self.interims += quality == "quick"
         self.longest_s = max(self.longest_s, len(samples) / SAMPLE_RATE)
         await asyncio.sleep(self._delay_s)
-        if self._fail_looks and not full:
+        if self._fail_interims and quality == "quick":
             raise UnavailableError("restarting")
         step = SAMPLE_RATE // 2
         words = tuple(
@@ -43,7 +44,7 @@ class Server:
 
 async def recognise(server, samples, *, interims=True, pause_s=0.0, end_s=0.6):
     with ThreadPoolExecutor(1) as pool:
-        recognizer = LiveRecognizer(server.decode, LiveOptions(interims, True, end_s, None), pool)
+        recognizer = LiveRecognizer(server.recognize, LiveOptions(interims, True, end_s, None), pool)
 
         async def feed():
             for start in range(0, len(samples), 1600):
@@ -51,15 +52,17 @@ async def recognise(server, samples, *, interims=True, pause_s=0.0, end_s=0.6):
                 await asyncio.sleep(pause_s)
             await recognizer.finish()
 
-        async with asyncio.TaskGroup() as group:
-            group.create_task(feed())
-            group.create_task(recognizer.run())
-            events = [event async for event in recognizer.events()]
+        async def work():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(feed())
+                group.create_task(recognizer.run())
+
+        events = [event async for event in while_working(recognizer.events, asyncio.create_task(work()))]
     return recognizer, events
 
 
 def finals(events):
-    return [s for e in events if isinstance(e, LiveResult) and e.stability is None for s in e.segments]
+    return [s for e in events if isinstance(e, FinalResult) for s in e.segments]
 
 
 def check_order(events):
@@ -67,9 +70,9 @@ def check_order(events):
     assert all(a.end <= b.start + 1e-6 for a, b in pairwise(segments))
     settled = 0.0
     for event in events:
-        if isinstance(event, LiveResult):
+        if isinstance(event, FinalResult | InterimResult):
             assert event.segments[0].start >= settled - 0.5  # an interim never reaches back behind a final
-            if event.stability is None:
+            if isinstance(event, FinalResult):
                 settled = event.segments[-1].end
 
 
@@ -77,15 +80,15 @@ async def test_silence_gives_nothing_and_asks_nothing():
     server = Server()
     recognizer, events = await recognise(server, np.zeros(20 * SAMPLE_RATE, np.float32))
     assert events == []
-    assert server.finals == server.looks == 0
-    assert recognizer.heard_s == 20
+    assert server.finals == server.interims == 0
+    assert recognizer.received_s == 20
 
 
 async def test_finals_are_in_order_and_interims_come_after_them(conversation):
     server = Server(delay_s=0.01)
     recognizer, events = await recognise(server, conversation.samples, pause_s=0.002)
     assert finals(events)
-    assert server.looks > 3
+    assert server.interims > 3
     check_order(events)
     assert recognizer.language == "en"
 
@@ -93,7 +96,7 @@ async def test_finals_are_in_order_and_interims_come_after_them(conversation):
 async def test_without_interims_none_are_sent(conversation):
     _, events = await recognise(Server(), conversation.samples, interims=False)
     assert finals(events)
-    assert not [e for e in events if isinstance(e, LiveResult) and e.stability is not None]
+    assert not [e for e in events if isinstance(e, InterimResult)]
 
 
 async def test_an_endless_utterance_is_cut_and_no_request_is_too_long(conversation):
@@ -107,12 +110,12 @@ async def test_an_endless_utterance_is_cut_and_no_request_is_too_long(conversati
 
 
 async def test_a_look_may_fail_but_a_final_may_not(conversation):
-    server = Server(fail_looks=True)
+    server = Server(fail_interims=True)
     _, events = await recognise(server, conversation.part(6, 12), pause_s=0.001)
     assert finals(events)
 
     class Broken(Server):
-        async def decode(self, samples, full, language):
+        async def recognize(self, samples, *, quality, language):
             raise InternalError("broken")
 
     with pytest.raises(ExceptionGroup, match="unhandled") as caught:
@@ -124,16 +127,16 @@ async def test_a_sender_that_is_too_fast_is_stopped(conversation):
     release = asyncio.Event()
 
     class Stuck(Server):
-        async def decode(self, samples, full, language):
+        async def recognize(self, samples, *, quality, language):
             await release.wait()
-            return await super().decode(samples, full, language)
+            return await super().recognize(samples, quality=quality, language=language)
 
     samples = np.tile(conversation.samples, 10)
     with ThreadPoolExecutor(1) as pool:
-        recognizer = LiveRecognizer(Stuck().decode, LiveOptions(False, False, 0.6, None), pool)
+        recognizer = LiveRecognizer(Stuck().recognize, LiveOptions(False, False, 0.6, None), pool)
 
         async def drink():
-            return [event async for event in recognizer.events()]
+            return [event async for event in while_working(recognizer.events, running)]
 
         async def feed():
             await recognizer.push(samples)
@@ -141,7 +144,7 @@ async def test_a_sender_that_is_too_fast_is_stopped(conversation):
 
         async with asyncio.TaskGroup() as group:
             feeding = group.create_task(feed())
-            group.create_task(recognizer.run())
+            running = group.create_task(recognizer.run())
             drinking = group.create_task(drink())
             await asyncio.sleep(1.0)
             assert not feeding.done()

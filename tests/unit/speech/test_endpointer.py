@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
-from triscribe.speech.vad import SpeechProbabilities, speech_probabilities
+from triscribe.speech.silero import SpeechProbabilities, speech_probabilities
+from triscribe.speech.vad import VadOptions
 from triscribe.types import SAMPLE_RATE
 
 BLOCK = 4096
@@ -47,3 +48,19 @@ def test_speech_between_silences_begins_and_ends_once(conversation):
 def test_the_end_of_the_stream_ends_the_speech(conversation):
     events = feed(Endpointer(0.6), conversation.part(8.2, 9.6))
     assert [event.begins for event in events] == [True, False]
+
+
+@pytest.mark.parametrize(("threshold", "end_threshold"), [(0.25, None), (0.1, None), (0.5, 0.4)])
+def test_files_and_streams_have_the_same_thresholds(threshold, end_threshold):
+    """A threshold below 0.15 once gave streams a lower threshold below 0, so that speech never ended."""
+    options = VadOptions(threshold=threshold, end_threshold=end_threshold)
+    endpointer = Endpointer(0.6, options)
+    assert (endpointer._start_at, endpointer._end_below) == (options.threshold, options.lower_threshold)
+    assert options.lower_threshold > 0
+
+
+def test_speech_ends_at_a_low_threshold(conversation):
+    samples = np.concatenate([conversation.part(8.2, 9.8), silence(4)])
+    events = feed(Endpointer(0.6, VadOptions(threshold=0.1)), samples)
+    assert [event.begins for event in events] == [True, False]
+    assert events[-1].sample < len(samples) - 2 * SAMPLE_RATE

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from tests.harness import sounds
 from triscribe.errors import UsageError
-from triscribe.speech import vad
-from triscribe.speech.vad import VadOptions, spans_as_found, speech_probabilities, speech_spans
+from triscribe.speech import silero, vad
+from triscribe.speech.silero import speech_probabilities
+from triscribe.speech.vad import VadOptions, spans_as_found, speech_spans
 from triscribe.types import SAMPLE_RATE, Span
 
 
@@ -24,7 +25,7 @@ def voice_like(seconds, seed=0):
 
 @pytest.mark.parametrize("length", [1, 511, 512, 513, 5 * SAMPLE_RATE + 100, 9 * SAMPLE_RATE])
 def test_blocks_change_nothing(length, monkeypatch):
-    monkeypatch.setattr(vad, "_BLOCK_WINDOWS", 50)
+    monkeypatch.setattr(silero, "_BLOCK_WINDOWS", 50)
     samples = voice_like(10)[:length]
     # One more window: faster-whisper overwrites the end of the last one with zeros.
     whole = get_vad_model()(np.pad(samples, (0, -length % 512 + 512))).ravel()[:-1]
@@ -43,7 +44,7 @@ def test_silence_and_noise_are_not_speech(level):
 
 
 def spans_of(probabilities, monkeypatch, length=None, **options):
-    monkeypatch.setattr(vad, "_blocks", lambda _samples: [np.array(probabilities, dtype=np.float32)])
+    monkeypatch.setattr(vad, "blocks", lambda _samples: [np.array(probabilities, dtype=np.float32)])
     samples = np.zeros(len(probabilities) * 512 if length is None else length, dtype=np.float32)
     return speech_spans(samples, VadOptions(**{"threshold": 0.5, "pad_s": 0.0, "min_silence_s": 0.096} | options))
 
@@ -81,9 +82,9 @@ def test_spans_found_block_by_block_are_those_of_the_whole(blocks, min_silence_s
     samples = np.zeros(512 * sum(map(len, blocks)), dtype=np.float32)
     options = VadOptions(threshold=0.5, min_silence_s=min_silence_s, min_speech_s=min_speech_s, pad_s=pad_s)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vad, "_blocks", lambda _samples: [np.concatenate(arrays)] if arrays else [])
+        patch.setattr(vad, "blocks", lambda _samples: [np.concatenate(arrays)] if arrays else [])
         whole = speech_spans(samples, options)
-        patch.setattr(vad, "_blocks", lambda _samples: arrays)
+        patch.setattr(vad, "blocks", lambda _samples: arrays)
         assert speech_spans(samples, options) == whole
 
 
@@ -95,7 +96,7 @@ def test_a_span_is_known_before_the_rest_is_looked_at(monkeypatch):
             looked_at.append(number)
             yield np.array([0.9, 0, 0, 0, 0.9, 0], dtype=np.float32)
 
-    monkeypatch.setattr(vad, "_blocks", blocks)
+    monkeypatch.setattr(vad, "blocks", blocks)
     first = next(spans_as_found(np.zeros(18 * 512, dtype=np.float32), VadOptions(threshold=0.5, min_silence_s=0.096)))
     assert first.start == 0
     assert looked_at == [0]
@@ -120,7 +121,7 @@ def test_what_is_looked_at_again_does_not_depend_on_the_blocks(conversation, mon
     voice = conversation.samples[: 15 * SAMPLE_RATE]
     samples = np.concatenate([sounds.applause(20.48), voice, np.zeros(10 * SAMPLE_RATE, np.float32), voice])
     whole = speech_spans(samples)
-    monkeypatch.setattr(vad, "_BLOCK_WINDOWS", 97)
+    monkeypatch.setattr(silero, "_BLOCK_WINDOWS", 97)
     assert speech_spans(samples) == whole
 
 

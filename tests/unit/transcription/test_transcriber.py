@@ -14,9 +14,11 @@ import pytest
 from triscribe.errors import AudioError, InternalError, UnavailableError, UsageError
 from triscribe.language.choice import PROBED_CHUNKS
 from triscribe.speech.vad import VadOptions
-from triscribe.transcription import transcriber as module
 from triscribe.transcription.journal import Journal
-from triscribe.transcription.transcriber import Session, TranscribeOptions, Transcriber
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.transcriber import RunOptions, Transcriber
+from triscribe.triton import session as module
+from triscribe.triton.session import Session
 from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Segment, Span, Word
 
 
@@ -242,7 +244,7 @@ def test_a_resumed_job_asks_only_for_what_is_missing(server, tmp_path):
             try:
                 async with Session("host:1", concurrency=1) as session:
                     transcriber = Transcriber("host:1", TranscribeOptions(voice_detection=None, language="en"))
-                    return await transcriber.transcribe_in(session, io.BytesIO(media(100)), journal=journal)
+                    return await transcriber.transcribe_in(session, io.BytesIO(media(100)), RunOptions(journal=journal))
             finally:
                 journal.close()
 

@@ -7,8 +7,12 @@ from collections.abc import Iterable
 
 from google.protobuf import duration_pb2
 
+from triscribe.live.recognizer import FinalResult, InterimResult, LiveEvent, SpeechActivity
 from triscribe.service.catalogue import Catalogue
+from triscribe.service.recordings import Progress, Stage, UploadEvent
 from triscribe.service.settings import GatewaySettings
+from triscribe.service.streams import StreamEnd
+from triscribe.transcription.events import Done
 from triscribe.types import Notice, Segment, Timing, Transcript, Word
 from triscribe.v1 import diarization_pb2
 from triscribe.v1 import speech_pb2 as pb
@@ -19,6 +23,13 @@ _TIMINGS: dict[Timing, pb.TimingSource] = {
     "interpolated": pb.TIMING_SOURCE_INTERPOLATED,
 }
 _TASKS = {"transcribe": pb.TASK_TRANSCRIBE, "translate": pb.TASK_TRANSLATE}
+
+_STAGES: dict[Stage, pb.UploadStage] = {
+    Stage.RECEIVING: pb.UPLOAD_STAGE_RECEIVING,
+    Stage.QUEUED: pb.UPLOAD_STAGE_QUEUED,
+    Stage.DECODING: pb.UPLOAD_STAGE_DECODING,
+    Stage.TRANSCRIBING: pb.UPLOAD_STAGE_TRANSCRIBING,
+}
 
 _BCP47 = {"jw": "jv"}
 """Whisper's codes that are none of BCP-47."""
@@ -99,6 +110,44 @@ def metadata_message(transcript: Transcript, request_id: str) -> pb.RecognitionM
             )
             for overlap in transcript.overlaps
         ],
+    )
+
+
+def upload_message(event: UploadEvent, request_id: str) -> pb.UploadRecognizeResponse:
+    """One event of an upload."""
+    match event:
+        case Progress(stage, fraction, received_bytes):
+            progress = pb.UploadProgress(stage=_STAGES[stage], fraction=fraction, received_bytes=received_bytes)
+            return pb.UploadRecognizeResponse(progress=progress)
+        case Done(transcript):
+            return pb.UploadRecognizeResponse(metadata=metadata_message(transcript, request_id))
+        case Segment():
+            return pb.UploadRecognizeResponse(result=result_message(event))
+
+
+def streaming_message(event: LiveEvent | StreamEnd, request_id: str) -> pb.StreamingRecognizeResponse:
+    """One event of a live stream."""
+    match event:
+        case FinalResult(segments):
+            return pb.StreamingRecognizeResponse(results=[result_message(segment) for segment in segments])
+        case InterimResult(segments, stability):
+            results = [result_message(segment, final=False, stability=stability) for segment in segments]
+            return pb.StreamingRecognizeResponse(results=results)
+        case SpeechActivity(begins, time_s):
+            kind = pb.SPEECH_EVENT_TYPE_SPEECH_ACTIVITY_BEGIN if begins else pb.SPEECH_EVENT_TYPE_SPEECH_ACTIVITY_END
+            return pb.StreamingRecognizeResponse(speech_event_type=kind, speech_event_offset=duration(time_s))
+        case StreamEnd():
+            return pb.StreamingRecognizeResponse(metadata=_stream_metadata(event, request_id))
+
+
+def _stream_metadata(end: StreamEnd, request_id: str) -> pb.RecognitionMetadata:
+    return pb.RecognitionMetadata(
+        request_id=request_id,
+        model=end.model,
+        language_code=bcp47(end.language),
+        language_confidence=end.language_probability,
+        audio_duration=duration(end.length_s),
+        warnings=warning_messages(end.notices),
     )
 
 

@@ -1,28 +1,18 @@
-"""RecognitionConfig to the options of the pipeline; every refusal names the field."""
+"""Requests of the proto as the requests of `service`. Only what a proto alone can get wrong is refused here."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from triscribe.diarization.client import DiarizationOptions
-from triscribe.errors import FailedPreconditionError, InvalidArgumentError, UsageError
-from triscribe.language import languages
+from triscribe.errors import InvalidArgumentError
 from triscribe.language.chinese import Script
-from triscribe.media.pcm import Encoding, PcmFormat
-from triscribe.service.catalogue import Catalogue
-from triscribe.speech.vad import VadOptions
-from triscribe.transcription.transcriber import TranscribeOptions
-from triscribe.types import SAMPLE_RATE, Task
+from triscribe.media.pcm import Encoding
+from triscribe.service.requests import DEFAULT_END_S, LiveRequest, RecognitionRequest, pcm_format
+from triscribe.types import Task
 from triscribe.v1 import speech_pb2 as pb
 
 T = TypeVar("T")
-
-MIN_RATE, MAX_RATE = 8_000, 192_000
-MAX_CHANNELS = 8
-MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.2, 5.0, 0.6
 
 _TASKS: dict[int, Task] = {
     pb.TASK_UNSPECIFIED: "transcribe",
@@ -56,181 +46,62 @@ _DECODING = (
 )
 
 
-@dataclass(frozen=True)
-class Recognition:
-    """One call's config, checked.
-
-    Attributes:
-        model: name of the model that will be used.
-        pcm: how headerless audio is encoded; None for a file with a header.
-        diarization: None where speakers are not wanted.
-    """
-
-    model: str
-    options: TranscribeOptions
-    pcm: PcmFormat | None
-    diarization: DiarizationOptions | None
-
-
-@dataclass(frozen=True)
-class LiveRecognition:
-    """The config of a live call, checked; `end_s` is the silence that ends an utterance."""
-
-    recognition: Recognition
-    pcm: PcmFormat
-    interims: bool
-    events: bool
-    end_s: float
-
-
-def read_config(config: pb.RecognitionConfig, catalogue: Catalogue, *, diarizer: bool) -> Recognition:
-    """Check a config against what is served.
+def recognition_request(config: pb.RecognitionConfig) -> RecognitionRequest:
+    """The request that a config makes.
 
     Raises:
-        InvalidArgumentError: a value makes no sense; `field` names it.
-        NotFoundError: no such model.
-        FailedPreconditionError: the model, or this gateway, lacks the feature.
+        InvalidArgumentError: an enum has a value that the proto does not know, or headerless audio is ill described.
     """
-    multi = config.language_code == languages.MULTI
-    language = None if multi else _language(config.language_code)
-    allowed = _allowed(config.language_codes, language)
-    if config.task not in _TASKS:
-        raise InvalidArgumentError(f"there is no task {config.task}", field="config.task")
-    task = _TASKS[config.task]
-    model = catalogue.choose(config.model, language=language, task=task)
-    for code in allowed:
-        catalogue.choose(config.model, language=code, task=task)
     features = config.features
-    split = _choice(config.features.multi_channel_mode, _CHANNELS, "config.features.multi_channel_mode")
-    if split == "split" and features.HasField("diarization"):
-        raise InvalidArgumentError(
-            "each channel is a speaker already: split channels or find speakers, not both",
-            field="config.features.multi_channel_mode",
-        )
-    voice_detection = not features.HasField("enable_voice_detection") or features.enable_voice_detection
-    word_times = not features.HasField("enable_word_time_offsets") or features.enable_word_time_offsets
-    options = TranscribeOptions(
-        model=model.name,
-        language=languages.MULTI if multi else language,
-        languages=allowed,
-        script=_choice(config.chinese_script, _SCRIPTS, "config.chinese_script"),
-        channels=split,
-        task=task,
-        initial_prompt=config.initial_prompt or None,
-        hotwords=", ".join(config.hotwords) or None,
-        word_timestamps=word_times,
-        voice_detection=VadOptions() if voice_detection else None,
-        decoding=_decoding(config.decoding_options),
-    )
     pcm = None
     if config.WhichOneof("decoding_config") == "explicit_decoding_config":
-        pcm = _pcm(config.explicit_decoding_config)
-    return Recognition(model.name, options, pcm, _diarization(features, diarizer=diarizer))
+        explicit = config.explicit_decoding_config
+        encoding = _ENCODINGS.get(explicit.encoding)
+        pcm = pcm_format(encoding, explicit.sample_rate_hertz, explicit.audio_channel_count)
+    return RecognitionRequest(
+        model=config.model,
+        language=config.language_code,
+        languages=tuple(config.language_codes),
+        task=_choice(config.task, _TASKS, "task"),
+        script=_choice(config.chinese_script, _SCRIPTS, "script"),
+        channels=_choice(features.multi_channel_mode, _CHANNELS, "channels"),
+        initial_prompt=config.initial_prompt,
+        hotwords=tuple(config.hotwords),
+        word_timestamps=not features.HasField("enable_word_time_offsets") or features.enable_word_time_offsets,
+        voice_detection=not features.HasField("enable_voice_detection") or features.enable_voice_detection,
+        pcm=pcm,
+        diarization=_speakers(features),
+        decoding=_decoding(config.decoding_options),
+    )
 
 
-def read_live_config(streaming: pb.StreamingRecognitionConfig, catalogue: Catalogue) -> LiveRecognition:
-    """The same for live audio.
-
-    Raises:
-        ServerError: as `read_config`.
-    """
-    recognition = read_config(streaming.config, catalogue, diarizer=True)
-    if recognition.pcm is None:
-        raise InvalidArgumentError(
-            "live audio needs explicit_decoding_config", field="streaming_config.config.explicit_decoding_config"
-        )
-    if recognition.diarization is not None:
-        raise InvalidArgumentError(
-            "speakers cannot be named in live audio; use UploadRecognize",
-            field="streaming_config.config.features.diarization",
-        )
-    if recognition.options.language == languages.MULTI or recognition.options.languages:
-        raise InvalidArgumentError(
-            "live audio has one language, given or detected among all", field="streaming_config.config.language_code"
-        )
-    if recognition.options.channels == "split":
-        raise InvalidArgumentError(
-            "the channels of live audio are mixed", field="streaming_config.config.features.multi_channel_mode"
-        )
-    if recognition.options.voice_detection is None:
-        raise InvalidArgumentError(
-            "live audio always detects voices", field="streaming_config.config.features.enable_voice_detection"
-        )
+def live_request(streaming: pb.StreamingRecognitionConfig) -> LiveRequest:
+    """The same for live audio."""
     features = streaming.streaming_features
     end_s = DEFAULT_END_S
     if features.HasField("speech_end_timeout"):
         end_s = features.speech_end_timeout.seconds + features.speech_end_timeout.nanos / 1e9
-    if not MIN_END_S <= end_s <= MAX_END_S:
-        raise InvalidArgumentError(
-            f"speech_end_timeout must be {MIN_END_S:g} to {MAX_END_S:g} s, not {end_s:g}",
-            field="streaming_config.streaming_features.speech_end_timeout",
-        )
-    return LiveRecognition(
-        recognition, recognition.pcm, features.interim_results, features.enable_voice_activity_events, end_s
+    return LiveRequest(
+        recognition_request(streaming.config), features.interim_results, features.enable_voice_activity_events, end_s
     )
-
-
-def _language(code: str) -> str | None:
-    try:
-        return languages.resolve(code or languages.AUTO)
-    except UsageError as error:
-        raise InvalidArgumentError(str(error), field="config.language_code") from error
-
-
-def _allowed(codes: Iterable[str], language: str | None) -> tuple[str, ...]:
-    place = "config.language_codes"
-    try:
-        allowed = languages.resolve_all(",".join(codes))
-    except UsageError as error:
-        raise InvalidArgumentError(str(error), field=place) from error
-    if allowed and language:
-        raise InvalidArgumentError(f"the language is {language!r}, so there are none to choose from", field=place)
-    return allowed
 
 
 def _choice(value: int, known: Mapping[int, T], field: str) -> T:
     if value not in known:
-        raise InvalidArgumentError(f"there is no value {value}", field=field)
+        raise InvalidArgumentError(f"there is no {field} {value}", field=field)
     return known[value]
 
 
-def _pcm(explicit: pb.ExplicitDecodingConfig) -> PcmFormat:
-    place = "config.explicit_decoding_config"
-    if explicit.encoding not in _ENCODINGS:
-        raise InvalidArgumentError("the encoding is missing or unknown", field=f"{place}.encoding")
-    rate, channels = explicit.sample_rate_hertz or SAMPLE_RATE, explicit.audio_channel_count or 1
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise InvalidArgumentError(f"{rate} Hz is not {MIN_RATE} to {MAX_RATE}", field=f"{place}.sample_rate_hertz")
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise InvalidArgumentError(
-            f"{channels} channels are not 1 to {MAX_CHANNELS}", field=f"{place}.audio_channel_count"
-        )
-    return PcmFormat(_ENCODINGS[explicit.encoding], rate, channels)
-
-
-def _diarization(features: pb.RecognitionFeatures, *, diarizer: bool) -> DiarizationOptions | None:
+def _speakers(features: pb.RecognitionFeatures) -> Mapping[str, int] | None:
     if not features.HasField("diarization"):
         return None
-    place, wanted = "config.features.diarization", features.diarization
-    if not diarizer:
-        raise FailedPreconditionError("this gateway has no diarizer", field=place)
-    counts: dict[str, Any] = {
-        name: getattr(wanted, name) if wanted.HasField(name) else None
-        for name in ("num_speakers", "min_speakers", "max_speakers")
-    }
-    try:
-        return DiarizationOptions(**counts)
-    except UsageError as error:
-        raise InvalidArgumentError(str(error), field=place) from error
+    wanted = features.diarization
+    names = ("num_speakers", "min_speakers", "max_speakers")
+    return {name: getattr(wanted, name) for name in names if wanted.HasField(name)}
 
 
 def _decoding(options: pb.DecodingOptions) -> dict[str, Any]:
     chosen: dict[str, Any] = {name: getattr(options, name) for name in _DECODING if options.HasField(name)}
     if options.temperatures:
-        chosen["temperature"] = [round(value, 6) for value in options.temperatures]
-    for name, value in chosen.items():
-        values = value if isinstance(value, list) else [value]
-        if not all(math.isfinite(number) for number in values):
-            raise InvalidArgumentError(f"{name} is not a finite number", field=f"config.decoding_options.{name}")
-    # A float of 32 bits is no longer what was typed; 0.4 and 0.4000000059604645 would not share a batch.
-    return {name: round(value, 6) if isinstance(value, float) else value for name, value in chosen.items()}
+        chosen["temperature"] = list(options.temperatures)
+    return chosen

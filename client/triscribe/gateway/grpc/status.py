@@ -1,4 +1,4 @@
-"""Our errors as gRPC statuses with google.rpc details."""
+"""What `service.refusals` decides, as gRPC statuses with google.rpc details."""
 
 from __future__ import annotations
 
@@ -8,21 +8,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from triscribe.errors import (
-    AudioError,
-    AudioTooLongError,
-    DeadlineExceededError,
-    DiarizationError,
-    FailedPreconditionError,
-    InvalidArgumentError,
-    ModelError,
-    ResourceExhaustedError,
-    ServerError,
-    ServingError,
-    TriscribeError,
-    UnavailableError,
-    UsageError,
-)
+from triscribe.errors import InvalidArgumentError, ServerError, UnavailableError
 
 DOMAIN = "triscribe"
 """Of google.rpc.ErrorInfo."""
@@ -32,28 +18,6 @@ RETRY_S = 2.0
 
 _MAX_MESSAGE = 1000
 """Characters of a message: statuses travel in HTTP/2 headers, of which peers take 8 KiB."""
-
-_KINDS: tuple[tuple[type[TriscribeError], type[ServerError]], ...] = (
-    (AudioTooLongError, ResourceExhaustedError),
-    (AudioError, InvalidArgumentError),
-    (UsageError, InvalidArgumentError),
-    (ModelError, FailedPreconditionError),
-    (DiarizationError, UnavailableError),
-    (ServingError, UnavailableError),
-)
-
-
-def as_server_error(error: BaseException) -> ServerError | None:
-    """The error that a caller sees; None for a fault of ours, whose text stays in the log."""
-    if isinstance(error, ServerError):
-        return error
-    if isinstance(error, TimeoutError):
-        return DeadlineExceededError("the call took longer than its deadline, or the gateway's limit")
-    for kind, answer in _KINDS:
-        if isinstance(error, kind):
-            field = "audio" if isinstance(error, AudioError) else None
-            return answer(str(error), field=field)
-    return None
 
 
 def rich_status(error: ServerError, request_id: str) -> status_pb2.Status:

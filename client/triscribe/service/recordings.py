@@ -1,0 +1,237 @@
+"""Whole recordings, as any door takes them: short ones at once, uploads in turn, with progress."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+from triscribe.diarization.client import Diarizer
+from triscribe.diarization.search import SpeakerSearch
+from triscribe.errors import FailedPreconditionError, InvalidArgumentError, TooLargeError
+from triscribe.machine import available_cores
+from triscribe.media import decoding
+from triscribe.media.pool import DecoderPool, MediaFile
+from triscribe.service.calls import WORK, Call
+from triscribe.service.limits import Backoff
+from triscribe.service.requests import Recognition
+from triscribe.service.sessions import Sessions
+from triscribe.service.settings import GatewaySettings
+from triscribe.service.spool import Spool, Spools
+from triscribe.tasks import while_working
+from triscribe.transcription.events import AudioDecoded, Done, FinalSegments, SpeakersProgress, TextProgress
+from triscribe.transcription.transcriber import RunOptions, Source, Transcriber
+from triscribe.triton.session import Session
+from triscribe.types import Segment, Transcript
+
+NAME = "the audio"
+"""Stands for the path of what was sent."""
+
+HEARTBEAT_S = 1.0
+"""Progress is yielded at least this often, so that callers and proxies see life."""
+
+_GUESSED_BYTES_PER_S = 8_000
+"""Of a file that does not say how long it is: 64 kbit/s, ordinary for compressed speech. Only the outstanding audio
+of the metrics depends on it, and only until the file is decoded."""
+
+
+class Stage(Enum):
+    """What is being done with an upload."""
+
+    RECEIVING = auto()
+    QUEUED = auto()
+    DECODING = auto()
+    TRANSCRIBING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an upload is; `fraction`, 0 to 1, and `received_bytes` never fall."""
+
+    stage: Stage
+    fraction: float
+    received_bytes: int
+
+
+UploadEvent = Progress | Segment | Done
+"""`Done` comes last."""
+
+
+class Recordings:
+    """Takes recordings of all doors; belongs to one event loop. Call `close` at the end.
+
+    Args:
+        settings: limits.
+        diarizer: finds speakers; None where there is none.
+        sessions: connections to Triton.
+    """
+
+    def __init__(self, settings: GatewaySettings, diarizer: Diarizer | None, sessions: Sessions) -> None:
+        self._settings = settings
+        self._diarizer = diarizer
+        self._sessions = sessions
+        self._backoff = Backoff()
+        self._turns = asyncio.Semaphore(settings.uploads_at_once)
+        self._spools = Spools(settings.max_spool_bytes)
+        # Two pools: however many long uploads are being decoded, a short recording has threads of its own.
+        self._quick_decoder = DecoderPool(at_once=max(4, 2 * available_cores()))
+        self._upload_decoder = DecoderPool(at_once=settings.uploads_at_once)
+
+    def close(self) -> None:
+        """End the threads and the decoders."""
+        self._spools.close()
+        self._quick_decoder.close()
+        self._upload_decoder.close()
+
+    async def recognize(self, call: Call, recognition: Recognition, audio: bytes) -> Transcript:
+        """Work on a short recording. Its session does not retry: the caller hears at once when to come back.
+
+        Raises:
+            TriscribeError: as `Transcriber.run`; or the server has refused another call a moment ago.
+            TimeoutError: it took longer than `call_timeout_s`.
+        """
+        started, call.model = time.monotonic(), recognition.model
+        if recognition.pcm:
+            if len(audio) % recognition.pcm.frame_bytes:
+                raise InvalidArgumentError("the audio ends inside a sample", field="audio")
+            audio = recognition.pcm.wav_header(len(audio)) + audio
+        options = self._run_options(recognition, self._settings.max_recognize_s, self._quick_decoder)
+        with self._backoff.guard(recognition.model):
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                async with aclosing(self._run(self._sessions.quick, audio, recognition, options)) as events:
+                    async for event in events:
+                        if isinstance(event, AudioDecoded):
+                            call.outstanding_s = dict.fromkeys(_work(recognition), event.length_s)
+                        elif isinstance(event, Done):
+                            transcript = event.transcript
+        call.audio_in_s = call.audio_out_s = transcript.audio.duration
+        call.work_s = time.monotonic() - started
+        return transcript
+
+    async def upload(
+        self, call: Call, recognition: Recognition, pieces: AsyncIterator[bytes]
+    ) -> AsyncGenerator[UploadEvent]:
+        """Take a file in pieces and yield what becomes known of it; a few are worked on at once, the others wait.
+
+        Close the iterator to give the work up.
+
+        Raises:
+            TooLargeError: it has more bytes, or is longer, than the settings allow.
+            TriscribeError: as `Transcriber.run`.
+        """
+        call.model = recognition.model
+        upload = _Upload(call, recognition)
+        work = asyncio.create_task(self._work(upload, pieces))
+        async with aclosing(while_working(upload.events, work, every_s=HEARTBEAT_S, beat=upload.progress)) as events:
+            async for event in events:
+                yield event
+        yield Done(work.result())
+
+    async def _work(self, upload: _Upload, pieces: AsyncIterator[bytes]) -> Transcript:
+        async with self._spools.open() as spool:
+            await self._receive(upload, spool, pieces)
+            upload.stage = Stage.QUEUED
+            # Known before its turn comes: who adds servers has to see what waits here.
+            upload.length_is(await self._spools.in_thread(partial(_length_s, spool)))
+            waited = time.monotonic()
+            async with self._turns:
+                upload.call.queue_s = time.monotonic() - waited
+                async with self._sessions.upload() as session:
+                    return await self._transcribe(upload, session, MediaFile(spool.path, NAME))
+
+    async def _receive(self, upload: _Upload, spool: Spool, pieces: AsyncIterator[bytes]) -> None:
+        pcm = upload.recognition.pcm
+        if pcm:
+            await spool.write(pcm.wav_header(0))
+        async for piece in pieces:
+            upload.received_bytes += len(piece)
+            if upload.received_bytes > self._settings.max_upload_bytes:
+                raise TooLargeError(f"the file is larger than {self._settings.max_upload_bytes} bytes", field="audio")
+            await spool.write(piece)
+        if pcm and upload.received_bytes % pcm.frame_bytes:
+            raise InvalidArgumentError("the audio ends inside a sample", field="audio")
+        await spool.finish(pcm.wav_header(upload.received_bytes) if pcm else b"")
+
+    async def _transcribe(self, upload: _Upload, session: Session, file: MediaFile) -> Transcript:
+        started, upload.stage = time.monotonic(), Stage.DECODING
+        options = self._run_options(upload.recognition, self._settings.max_upload_s, self._upload_decoder)
+        async with aclosing(self._run(session, file, upload.recognition, options)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    transcript = event.transcript
+                else:
+                    upload.take(event)
+        upload.call.audio_out_s, upload.call.work_s = transcript.audio.duration, time.monotonic() - started
+        return transcript
+
+    def _run(
+        self, session: Session, source: Source, recognition: Recognition, options: RunOptions
+    ) -> AsyncGenerator[AudioDecoded | TextProgress | SpeakersProgress | FinalSegments | Done]:
+        return Transcriber(self._settings.server, recognition.options).run(session, source, options)
+
+    def _run_options(self, recognition: Recognition, max_s: float, decoder: DecoderPool) -> RunOptions:
+        speakers = None
+        if recognition.diarization is not None:
+            if self._diarizer is None:
+                raise FailedPreconditionError("this gateway has no diarizer", field="diarization")
+            speakers = SpeakerSearch(self._diarizer, recognition.diarization)
+        return RunOptions(name=NAME, speakers=speakers, max_duration_s=max_s, decoder=decoder)
+
+
+class _Upload:
+    """How far one upload is, and its events."""
+
+    def __init__(self, call: Call, recognition: Recognition) -> None:
+        self.call = call
+        self.recognition = recognition
+        self.stage = Stage.RECEIVING
+        self.received_bytes = 0
+        # As long as the transcript, which is kept whole anyway: a slow reader costs nothing more.
+        self.events: asyncio.Queue[UploadEvent] = asyncio.Queue()
+        self._shares = dict.fromkeys(_work(recognition), 0.0)
+        self._fraction = 0.0
+        self._length_s = 0.0
+
+    def progress(self) -> Progress:
+        return Progress(self.stage, self._fraction, self.received_bytes)
+
+    def take(self, event: AudioDecoded | TextProgress | SpeakersProgress | FinalSegments) -> None:
+        """Keep what an event says, and pass final segments on."""
+        match event:
+            case AudioDecoded(length_s):
+                self.stage, self.call.audio_in_s = Stage.TRANSCRIBING, length_s
+                self.length_is(length_s)
+            case TextProgress(done_s, total_s):
+                self._move("text", done_s / total_s if total_s else 1.0)
+            case SpeakersProgress(share):
+                self._move("speakers", share)
+            case FinalSegments(segments):
+                for segment in segments:
+                    self.events.put_nowait(segment)
+
+    def length_is(self, length_s: float) -> None:
+        """The recording has so many seconds, all of which are still to be worked on."""
+        self._length_s = length_s
+        self._count_outstanding()
+
+    def _move(self, work: str, share: float) -> None:
+        self._shares[work] = share
+        self._fraction = max(self._fraction, min(1.0, sum(self._shares.values()) / len(self._shares)))
+        self._count_outstanding()
+
+    def _count_outstanding(self) -> None:
+        self.call.outstanding_s = {work: self._length_s * (1 - share) for work, share in self._shares.items()}
+
+
+def _work(recognition: Recognition) -> tuple[str, ...]:
+    return WORK if recognition.diarization else WORK[:1]
+
+
+def _length_s(spool: Spool) -> float:
+    """Seconds of audio in a file, at least roughly."""
+    with spool.path.open("rb") as file:
+        return decoding.declared_length_s(file) or spool.size / _GUESSED_BYTES_PER_S

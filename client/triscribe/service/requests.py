@@ -1,0 +1,211 @@
+"""What a caller asks for, in the words of no protocol, and the checks that every door makes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from triscribe.diarization.client import DiarizationOptions
+from triscribe.errors import FailedPreconditionError, InvalidArgumentError, UsageError
+from triscribe.language import languages
+from triscribe.language.chinese import Script
+from triscribe.media.pcm import Encoding, PcmFormat
+from triscribe.service.catalogue import Catalogue
+from triscribe.speech.vad import VadOptions
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.types import SAMPLE_RATE, Task
+
+MIN_RATE, MAX_RATE = 8_000, 192_000
+"""Hz of headerless audio."""
+MAX_CHANNELS = 8
+MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.2, 5.0, 0.6
+"""Silence that ends an utterance of live audio, in seconds."""
+
+
+@dataclass(frozen=True)
+class RecognitionRequest:
+    """What a caller wants; empty and None leave a choice to the server.
+
+    Attributes:
+        model: name of a served checkpoint.
+        language: code or name; "auto" detects it once, "multi" wherever it may change.
+        languages: codes or names that detection chooses from.
+        hotwords: terms to expect.
+        pcm: how headerless audio is encoded; None for a file with a header.
+        diarization: "num_speakers", "min_speakers", "max_speakers", as far as they are known; None: no speakers.
+        decoding: further options of docs/contracts.md.
+    """
+
+    model: str = ""
+    language: str = ""
+    languages: tuple[str, ...] = ()
+    task: Task = "transcribe"
+    script: Script | None = None
+    channels: Literal["mix", "split"] = "mix"
+    initial_prompt: str = ""
+    hotwords: tuple[str, ...] = ()
+    word_timestamps: bool = True
+    voice_detection: bool = True
+    pcm: PcmFormat | None = None
+    diarization: Mapping[str, int] | None = None
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """The same for live audio; `end_s` is the silence that ends an utterance, in seconds."""
+
+    recognition: RecognitionRequest
+    interims: bool = False
+    events: bool = False
+    end_s: float = DEFAULT_END_S
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """A request that was checked.
+
+    Attributes:
+        model: name of the model that will be used.
+        pcm: how headerless audio is encoded; None for a file with a header.
+        diarization: None where speakers are not wanted.
+    """
+
+    model: str
+    options: TranscribeOptions
+    pcm: PcmFormat | None
+    diarization: DiarizationOptions | None
+
+
+@dataclass(frozen=True)
+class LiveRecognition:
+    """A request for live audio that was checked."""
+
+    model: str
+    options: TranscribeOptions
+    pcm: PcmFormat
+    interims: bool
+    events: bool
+    end_s: float
+
+
+def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool) -> Recognition:
+    """Check a request against what is served.
+
+    Raises:
+        InvalidArgumentError: a value makes no sense; `field` names it.
+        NotFoundError: no such model.
+        FailedPreconditionError: the model, or this gateway, lacks the feature.
+    """
+    multi = request.language == languages.MULTI
+    language = None if multi else _language(request.language)
+    allowed = _allowed(request.languages, language)
+    model = catalogue.choose(request.model, language=language, task=request.task)
+    for code in allowed:
+        catalogue.choose(request.model, language=code, task=request.task)
+    if request.channels == "split" and request.diarization is not None:
+        raise InvalidArgumentError(
+            "each channel is a speaker already: split channels or find speakers, not both", field="channels"
+        )
+    options = TranscribeOptions(
+        model=model.name,
+        language=languages.MULTI if multi else language,
+        languages=allowed,
+        script=request.script,
+        channels=request.channels,
+        task=request.task,
+        initial_prompt=request.initial_prompt or None,
+        hotwords=", ".join(request.hotwords) or None,
+        word_timestamps=request.word_timestamps,
+        voice_detection=VadOptions() if request.voice_detection else None,
+        decoding=_decoding(request.decoding),
+    )
+    return Recognition(model.name, options, request.pcm, _diarization(request.diarization, diarizer=diarizer))
+
+
+def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
+    """The same for live audio.
+
+    Raises:
+        ServerError: as `checked`.
+    """
+    recognition = checked(request.recognition, catalogue, diarizer=True)
+    options = recognition.options
+    if recognition.pcm is None:
+        raise InvalidArgumentError("live audio needs explicit_decoding_config", field="pcm")
+    if recognition.diarization is not None:
+        raise InvalidArgumentError("speakers cannot be named in live audio; use UploadRecognize", field="diarization")
+    if options.language == languages.MULTI or options.languages:
+        raise InvalidArgumentError("live audio has one language, given or detected among all", field="language")
+    if options.channels == "split":
+        raise InvalidArgumentError("the channels of live audio are mixed", field="channels")
+    if options.voice_detection is None:
+        raise InvalidArgumentError("live audio always detects voices", field="voice_detection")
+    if not MIN_END_S <= request.end_s <= MAX_END_S:
+        raise InvalidArgumentError(
+            f"speech_end_timeout must be {MIN_END_S:g} to {MAX_END_S:g} s, not {request.end_s:g}",
+            field="speech_end_timeout",
+        )
+    return LiveRecognition(recognition.model, options, recognition.pcm, request.interims, request.events, request.end_s)
+
+
+def pcm_format(encoding: Encoding | None, sample_rate: int, channels: int) -> PcmFormat:
+    """How headerless audio is encoded; 0 takes 16 kHz and one channel.
+
+    Raises:
+        InvalidArgumentError: the encoding is missing, or a number is out of range.
+    """
+    rate, count = sample_rate or SAMPLE_RATE, channels or 1
+    if encoding is None:
+        raise InvalidArgumentError("the encoding is missing or unknown", field="pcm.encoding")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise InvalidArgumentError(f"{rate} Hz is not {MIN_RATE} to {MAX_RATE}", field="pcm.sample_rate")
+    if not 1 <= count <= MAX_CHANNELS:
+        raise InvalidArgumentError(f"{count} channels are not 1 to {MAX_CHANNELS}", field="pcm.channels")
+    return PcmFormat(encoding, rate, count)
+
+
+def _language(name: str) -> str | None:
+    try:
+        return languages.resolve(name or languages.AUTO)
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field="language") from error
+
+
+def _allowed(names: Iterable[str], language: str | None) -> tuple[str, ...]:
+    try:
+        allowed = languages.resolve_all(",".join(names))
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field="languages") from error
+    if allowed and language:
+        raise InvalidArgumentError(f"the language is {language!r}, so there are none to choose from", field="languages")
+    return allowed
+
+
+def _diarization(wanted: Mapping[str, int] | None, *, diarizer: bool) -> DiarizationOptions | None:
+    if wanted is None:
+        return None
+    if not diarizer:
+        raise FailedPreconditionError("this gateway has no diarizer", field="diarization")
+    try:
+        return DiarizationOptions(
+            num_speakers=wanted.get("num_speakers"),
+            min_speakers=wanted.get("min_speakers"),
+            max_speakers=wanted.get("max_speakers"),
+        )
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field="diarization") from error
+
+
+def _decoding(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Finite numbers, rounded: a float of 32 bits is not what was typed, and 0.4 would not share a batch with it."""
+    chosen: dict[str, Any] = {}
+    for name, value in options.items():
+        values = value if isinstance(value, list) else [value]
+        if not all(math.isfinite(number) for number in values):
+            raise InvalidArgumentError(f"{name} is not a finite number", field=f"decoding.{name}")
+        rounded = [round(number, 6) if isinstance(number, float) else number for number in values]
+        chosen[name] = rounded if isinstance(value, list) else rounded[0]
+    return chosen

@@ -1,0 +1,90 @@
+"""Uploads on their way in: each in a temporary file, all of them together within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+from triscribe.errors import ResourceExhaustedError
+
+T = TypeVar("T")
+
+_RETRY_S = 10.0
+"""Room comes back when an upload ends; most take longer."""
+
+_WRITERS = 4
+"""Threads that write. They wait for a disk, so more of them would not make it faster."""
+
+
+class Spools:
+    """All spools of a gateway; belongs to one event loop."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="spool")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Spool]:
+        """An empty spool, which is removed at the end."""
+        with tempfile.NamedTemporaryFile(prefix="triscribe-upload-") as file:
+            spool = Spool(self, cast("BinaryIO", file), Path(file.name))
+            try:
+                yield spool
+            finally:
+                self._bytes -= spool.size
+
+    def reserve(self, size: int) -> None:
+        """Count bytes that are about to be written; the spool gives them back when it is closed.
+
+        Raises:
+            ResourceExhaustedError: all uploads together would take more room than they may.
+        """
+        if self._bytes + size > self._max_bytes:
+            raise ResourceExhaustedError("the uploads that wait take all the room there is", retry_after_s=_RETRY_S)
+        self._bytes += size
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run what waits for a disk."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+class Spool:
+    """One upload on disk; `size` counts its bytes."""
+
+    def __init__(self, spools: Spools, file: BinaryIO, path: Path) -> None:
+        self._spools = spools
+        self._file = file
+        self.path = path
+        self.size = 0
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            ResourceExhaustedError: all uploads together would take more room than they may.
+            OSError: the disk is full.
+        """
+        self._spools.reserve(len(data))
+        self.size += len(data)
+        await self._spools.in_thread(partial(self._file.write, data))
+
+    async def finish(self, header: bytes = b"") -> None:
+        """Write what is still in memory; `header` replaces as many bytes at the beginning."""
+        await self._spools.in_thread(partial(self._finish, header))
+
+    def _finish(self, header: bytes) -> None:
+        if header:
+            self._file.seek(0)
+            self._file.write(header)
+        self._file.flush()

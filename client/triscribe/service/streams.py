@@ -1,0 +1,119 @@
+"""Live audio, as any door takes it: packets in, results out while somebody speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from triscribe.errors import TooLargeError
+from triscribe.language.switching import Spoken
+from triscribe.live.recognizer import FinalResult, LiveEvent, LiveOptions, LiveRecognizer, Quality, Recognize
+from triscribe.media.pcm import PcmStream
+from triscribe.service.calls import Call
+from triscribe.service.metrics import Metrics
+from triscribe.service.requests import LiveRecognition
+from triscribe.service.sessions import Sessions
+from triscribe.service.settings import GatewaySettings
+from triscribe.tasks import first_error, while_working
+from triscribe.transcription.chunks import ChunkTranscriber
+from triscribe.types import Chunk, ChunkResult, Notice, Samples
+
+_QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps": True}
+"""Decoding of what is not final; its words are timed, since the cuts are made by their times."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """What is known of a stream once all of it is final; lengths in seconds."""
+
+    model: str
+    language: str | None
+    language_probability: float
+    length_s: float
+    notices: tuple[Notice, ...]
+
+
+class Streams:
+    """Takes live calls of all doors.
+
+    Args:
+        settings: limits.
+        metrics: get the delay of every final.
+        sessions: connections to Triton.
+        threads: run voice detection.
+    """
+
+    def __init__(self, settings: GatewaySettings, metrics: Metrics, sessions: Sessions, threads: Executor) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._sessions = sessions
+        self._threads = threads
+
+    async def recognize(
+        self, call: Call, live: LiveRecognition, packets: AsyncIterator[bytes]
+    ) -> AsyncGenerator[LiveEvent | StreamEnd]:
+        """Yield what becomes known of a stream, `StreamEnd` last. Close the iterator to give the stream up.
+
+        Args:
+            call: this call.
+            live: what is wanted.
+            packets: the audio, encoded as `live.pcm` says, in pieces of any length.
+
+        Raises:
+            InvalidArgumentError: the audio ends inside a sample.
+            TooLargeError: the stream is longer than the settings allow.
+            ServerError: a stretch could not be transcribed; nothing is left out in silence.
+        """
+        call.model = live.model
+        options = LiveOptions(live.interims, live.events, live.end_s, live.options.language)
+        recognizer = LiveRecognizer(self._recognize(live), options, self._threads)
+        work = asyncio.create_task(self._work(call, live, recognizer, packets))
+        async with aclosing(while_working(recognizer.events, work)) as events:
+            async for event in events:
+                if isinstance(event, FinalResult):
+                    call.audio_out_s = event.segments[-1].end
+                    call.outstanding_s = {"text": recognizer.outstanding_s}
+                    self._metrics.final_delay_seconds.labels(call.model).observe(event.delay_s)
+                yield event
+        yield StreamEnd(
+            recognizer.model,
+            recognizer.language,
+            recognizer.language_probability,
+            recognizer.received_s,
+            tuple(recognizer.notices),
+        )
+
+    async def _work(
+        self, call: Call, live: LiveRecognition, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
+    ) -> None:
+        async with first_error(), asyncio.TaskGroup() as group:
+            group.create_task(self._receive(call, live, recognizer, packets))
+            group.create_task(recognizer.run())
+
+    async def _receive(
+        self, call: Call, live: LiveRecognition, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
+    ) -> None:
+        stream = PcmStream(live.pcm)
+        async for packet in packets:
+            await recognizer.push(stream.push(packet))
+            call.audio_in_s = recognizer.received_s
+            call.outstanding_s = {"text": recognizer.outstanding_s}
+            if call.audio_in_s > self._settings.max_streaming_s:
+                raise TooLargeError(f"the stream is longer than {self._settings.max_streaming_s:g} s", field="audio")
+        await recognizer.push(stream.finish())
+        await recognizer.finish()
+
+    def _recognize(self, live: LiveRecognition) -> Recognize:
+        quick = ChunkTranscriber(self._sessions.quick, live.options)
+        final = ChunkTranscriber(self._sessions.patient, live.options)
+
+        async def recognize(samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
+            transcriber, overrides = (final, {}) if quality == "final" else (quick, _QUICK)
+            spoken = Spoken(language, 1.0) if language else None
+            return await transcriber.transcribe(Chunk(0, 0.0, samples), spoken, "interactive", **overrides)
+
+        return recognize

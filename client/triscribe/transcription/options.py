@@ -1,0 +1,85 @@
+"""What is to be done with a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from triscribe.errors import UsageError
+from triscribe.language import languages
+from triscribe.language.chinese import Script
+from triscribe.speech.chunking import ChunkingOptions
+from triscribe.speech.vad import VadOptions
+from triscribe.types import Task
+
+Priority = Literal["interactive", "bulk"]
+"""The lane of Triton's queue: interactive requests go first."""
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """What to do with a recording. None leaves a choice to the server.
+
+    Attributes:
+        model: name of a served checkpoint.
+        language: code or name; None or "auto" detects it once for the file, "multi" wherever it may change.
+        languages: codes that detection chooses from; empty: all that the checkpoint knows.
+        script: how Chinese is written; None leaves it as the checkpoint wrote it.
+        channels: "split" transcribes each channel by itself, and each is a speaker.
+        task: "translate" writes English.
+        initial_prompt: text that the recording could be a continuation of.
+        hotwords: terms to expect, separated by commas.
+        word_timestamps: whether words get times.
+        voice_detection: None switches it off, and every second is transcribed.
+        chunking: how the file is cut; None leaves it to its language (`chunking.options_for`).
+        timeout_s: seconds that one chunk may take, its time in the queue included.
+        decoding: further options of docs/contracts.md (temperature, length_penalty, …).
+    """
+
+    model: str | None = None
+    language: str | None = None
+    languages: tuple[str, ...] = ()
+    script: Script | None = None
+    channels: Literal["mix", "split"] = "mix"
+    task: Task = "transcribe"
+    initial_prompt: str | None = None
+    hotwords: str | None = None
+    beam_size: int | None = None
+    word_timestamps: bool = True
+    voice_detection: VadOptions | None = field(default_factory=VadOptions)
+    chunking: ChunkingOptions | None = None
+    timeout_s: float = 600.0
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for code in self.languages:
+            languages.name(code)
+        if self.languages and self.fixed_language:
+            raise UsageError(
+                f"the language is {self.language}, so there are none to choose from: leave one of the two out"
+            )
+
+    @property
+    def fixed_language(self) -> str | None:
+        """The code of the one language, where there is nothing to detect."""
+        if self.language == languages.MULTI:
+            return None
+        return languages.resolve(self.language or languages.AUTO)
+
+    def request(self, *, language: str | None, priority: Priority) -> dict[str, Any]:
+        """The OPTIONS of one chunk."""
+        chosen = {
+            "model": self.model,
+            "initial_prompt": self.initial_prompt,
+            "hotwords": self.hotwords,
+            "beam_size": self.beam_size,
+        }
+        return {
+            **{name: value for name, value in chosen.items() if value is not None},
+            "language": language,
+            "task": self.task,
+            "word_timestamps": self.word_timestamps,
+            "priority": priority,
+            **self.decoding,
+        }

@@ -1,0 +1,205 @@
+"""Uploads as any door takes them, with a stand-in for Triton: room, turns, progress, outstanding audio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.harness.audio import wav
+from triscribe.errors import InvalidArgumentError, ResourceExhaustedError, TooLargeError
+from triscribe.media import decoding
+from triscribe.media.pcm import PcmFormat
+from triscribe.service import recordings as module
+from triscribe.service.calls import Call
+from triscribe.service.recordings import Progress, Recordings, Stage
+from triscribe.service.refusals import as_server_error
+from triscribe.service.requests import Recognition
+from triscribe.service.sessions import Sessions
+from triscribe.service.settings import GatewaySettings
+from triscribe.service.spool import Spools
+from triscribe.transcription.events import Done
+from triscribe.transcription.options import TranscribeOptions
+from triscribe.types import SAMPLE_RATE, ChunkResult, Segment
+
+
+class Triton:
+    """Answers every chunk with one word once `release` is set."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.release.set()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exc):
+        pass
+
+    async def transcribe(self, chunk, options, *, timeout_s):
+        await self.release.wait()
+        segment = Segment(0.0, 1.0, f"chunk{chunk.index}", "en", -0.1, 0.0, 1.0, 0.0)
+        return ChunkResult(chunk.index, "base", "en", 1.0, (segment,))
+
+
+@pytest.fixture
+def triton():
+    return Triton()
+
+
+@pytest.fixture
+def make(triton):
+    made = []
+
+    def make(**settings):
+        recordings = Recordings(GatewaySettings(**settings), None, Sessions(triton, triton, lambda: triton))
+        made.append(recordings)
+        return recordings
+
+    yield make
+    for recordings in made:
+        recordings.close()
+
+
+WHOLE = Recognition("base", TranscribeOptions(model="base", language="en", voice_detection=None), None, None)
+NOISE = np.random.default_rng(0).normal(0, 0.1, 40 * SAMPLE_RATE).astype(np.float32)
+
+
+async def polled(condition):
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - another thread's doing
+            await asyncio.sleep(0.01)
+
+
+async def pieces(data, size=100_000):
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def events_of(recordings, data, recognition=WHOLE, call=None):
+    async with aclosing(recordings.upload(call or Call("UploadRecognize", "id"), recognition, pieces(data))) as events:
+        return [event async for event in events]
+
+
+async def test_segments_come_in_order_and_the_whole_comes_last(make):
+    events = await events_of(make(), wav(NOISE))
+    texts = [event.text for event in events if isinstance(event, Segment)]
+    assert texts == [f"chunk{n}" for n in range(len(texts))]
+    assert len(texts) >= 2
+    assert isinstance(events[-1], Done)
+    assert [segment.text for segment in events[-1].transcript.segments] == texts
+
+
+async def test_life_is_shown_while_nothing_happens(make, triton, monkeypatch):
+    monkeypatch.setattr(module, "HEARTBEAT_S", 0.02)
+    triton.release.clear()
+    call, recordings, seen = Call("UploadRecognize", "id"), make(), []
+    async with aclosing(recordings.upload(call, WHOLE, pieces(wav(NOISE)))) as events:
+        async for event in events:
+            if isinstance(event, Progress):
+                seen.append(event)
+                if len(seen) > 5 and event.stage is Stage.TRANSCRIBING:
+                    assert call.outstanding_s == {"text": pytest.approx(40.0)}
+                    triton.release.set()
+    assert [event.fraction for event in seen] == sorted(event.fraction for event in seen)
+    assert [event.received_bytes for event in seen] == sorted(event.received_bytes for event in seen)
+    assert call.outstanding_s == {"text": pytest.approx(0.0)}
+    assert call.audio_out_s == pytest.approx(40.0)
+
+
+async def test_all_uploads_together_have_a_bound(make, triton):
+    """The room of one that has ended is there for the next; one that was refused is not counted."""
+    data = wav(NOISE)
+    recordings = make(max_spool_bytes=len(data) + 1000)
+    triton.release.clear()
+    first = asyncio.create_task(events_of(recordings, data))
+    await polled(lambda: recordings._spools._bytes >= len(data))
+    for _ in range(2):
+        with pytest.raises(ResourceExhaustedError, match="room") as caught:
+            await events_of(recordings, data)
+        assert caught.value.retry_after_s
+    triton.release.set()
+    await first
+    assert recordings._spools._bytes == 0
+    await events_of(recordings, data)
+
+
+async def test_a_file_that_is_too_large_is_refused_for_good(make):
+    with pytest.raises(TooLargeError):
+        await events_of(make(max_upload_bytes=1000), wav(NOISE))
+
+
+async def test_audio_that_is_too_long_is_refused_for_good(make):
+    with pytest.raises(Exception, match="longer") as caught:
+        await events_of(make(max_upload_s=10), wav(NOISE))
+    assert isinstance(as_server_error(caught.value), TooLargeError)
+
+
+async def test_headerless_audio_that_ends_inside_a_sample_is_refused(make):
+    recognition = Recognition("base", WHOLE.options, PcmFormat("linear16"), None)
+    with pytest.raises(InvalidArgumentError, match="inside a sample"):
+        await events_of(make(), b"\0" * 3201, recognition)
+
+
+async def test_headerless_audio_gets_its_length_from_what_came(make):
+    recognition = Recognition("base", WHOLE.options, PcmFormat("linear16"), None)
+    data = (NOISE[: 5 * SAMPLE_RATE] * 32767).astype("<i2").tobytes()
+    events = await events_of(make(), data, recognition)
+    assert events[-1].transcript.audio.duration == pytest.approx(5.0)
+
+
+async def test_a_full_disk_is_no_fault_of_the_caller(make, monkeypatch):
+    recordings = make()
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115
+    with pytest.raises(OSError, match="No space") as caught:
+        await events_of(recordings, wav(NOISE))
+    refusal = as_server_error(caught.value)
+    assert refusal is not None
+    assert (refusal.code, refusal.field) == ("UNAVAILABLE", None)
+    assert refusal.retry_after_s
+    assert recordings._spools._bytes == 0
+
+
+async def test_uploads_being_decoded_leave_threads_for_short_recordings(make, monkeypatch):
+    """Four uploads hold every thread of their own decoder; a short recording is decoded at once all the same."""
+    recordings = make(uploads_at_once=4)
+    recordings._quick_decoder.decode_now(wav(NOISE[:SAMPLE_RATE]))
+    release = asyncio.Event()
+    loop, held = asyncio.get_running_loop(), []
+
+    def hold():
+        held.append(1)
+        asyncio.run_coroutine_threadsafe(release.wait(), loop).result(20)
+
+    for _ in range(4):
+        recordings._upload_decoder._threads.submit(hold)
+    await polled(lambda: len(held) == 4)
+    waiting = asyncio.create_task(events_of(recordings, wav(NOISE[:SAMPLE_RATE])))
+    started = time.monotonic()
+    transcript = await recordings.recognize(Call("Recognize", "id"), WHOLE, wav(NOISE[:SAMPLE_RATE]))
+    assert transcript.text
+    assert time.monotonic() - started < 10
+    assert not waiting.done()
+    release.set()
+    await waiting
+
+
+@pytest.mark.parametrize("length_s", [0.5, 61.0])
+def test_the_header_tells_the_length(length_s):
+    data = wav(np.zeros(round(length_s * SAMPLE_RATE), np.float32))
+    assert decoding.declared_length_s(data) == pytest.approx(length_s, abs=0.01)
+
+
+async def test_a_file_that_does_not_tell_is_guessed_from_its_size():
+    assert decoding.declared_length_s(b"no media" * 100) == 0.0
+    spools = Spools(10_000)
+    async with spools.open() as spool:
+        await spool.write(b"no media" * 1000)
+        await spool.finish()
+        assert module._length_s(spool) == 8000 / module._GUESSED_BYTES_PER_S
+    spools.close()
+    assert not spool.path.exists()
