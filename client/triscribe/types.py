@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from triscribe.spacing import joined
 
 SAMPLE_RATE = 16_000
 """Samples per second of all audio inside Triscribe (what Whisper was trained on)."""
@@ -151,32 +153,4 @@ class Transcript:
     @property
     def text(self) -> str:
         """The whole text, segments joined by a space (none where the language writes none)."""
-        return joined_text(self.segments)
-
-
-def joined_text(segments: Iterable[Segment]) -> str:
-    """The texts one after the other, with a space between two unless both sides are written without."""
-    text = ""
-    before: Segment | None = None
-    for segment in segments:
-        following = segment.text.strip()
-        if before is not None and following and text:
-            text += "" if _touch(text[-1], following[0], {before.language, segment.language}) else " "
-        text += following
-        before = segment if following else before
-    return text
-
-
-_UNSPACED_LANGUAGES = {"zh", "yue", "ja", "th", "lo", "my", "km", "bo"}
-
-
-def _touch(left: str, right: str, languages: set[str]) -> bool:
-    unspaced = [_is_unspaced(left), _is_unspaced(right)]
-    # Within one unspaced language a Latin word or an ASCII full stop touches what is beside it, too.
-    return all(unspaced) or (any(unspaced) and languages <= _UNSPACED_LANGUAGES)
-
-
-def _is_unspaced(character: str) -> bool:
-    # Thai to Myanmar, Khmer, CJK ideographs, kana and full-width punctuation.
-    ranges = ("\u0e00\u109f", "\u1780\u17ff", "\u2e80\u9fff", "\uf900\ufaff", "\uff00\uffef", "\U00020000\U0003ffff")
-    return any(ends[0] <= character <= ends[1] for ends in ranges)
+        return joined((segment.text, segment.language) for segment in self.segments)

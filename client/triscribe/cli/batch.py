@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from triscribe.cli.outputs import STDIN, distinct, output_names
 from triscribe.diarization.search import DIARIZATION_FAILED, SpeakerSearch
 from triscribe.errors import DiarizationError, TriscribeError
 from triscribe.formats import WRITERS, WriteOptions, atomic_write, encoded
@@ -19,7 +19,6 @@ from triscribe.transcription.journal import MIN_DURATION_S, Journal
 from triscribe.transcription.transcriber import RunOptions, Transcriber
 from triscribe.types import Transcript
 
-STDIN = "-"
 FILES_AT_ONCE = 4
 """Files that are decoded and in flight together; enough to keep the server busy between two of them."""
 
@@ -57,7 +56,8 @@ class Job:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         at_once = asyncio.Semaphore(FILES_AT_ONCE)
-        targets = _targets(files)
+        files = distinct(files)
+        targets = output_names(files)
         journals = {file: self.output.journal(targets[file]) for file in files}
         failed = 0
         with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
@@ -124,13 +124,3 @@ def _mover(bars: Progress, bar: TaskID) -> Callable[[float, float], None]:
         bars.update(bar, completed=done_s, total=total_s)
 
     return move
-
-
-def _targets(files: Sequence[str]) -> dict[str, str]:
-    """Base names of the outputs: the stem, or the full name where two inputs share a stem."""
-    stems = Counter(_stem(file) for file in dict.fromkeys(files))
-    return {file: _stem(file) if stems[_stem(file)] == 1 else Path(file).name for file in files}
-
-
-def _stem(file: str) -> str:
-    return "stdin" if file == STDIN else Path(file).stem

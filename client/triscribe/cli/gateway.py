@@ -33,8 +33,23 @@ def gateway(
     ] = None,
 ) -> None:
     """Serve the typed gRPC API until SIGTERM; more settings are variables, TRISCRIBE_GATEWAY_* (docs/api.md)."""
-    given = {name: value for name, value in locals().items() if value is not None}
-    Gateway, settings = _load(given)  # noqa: N806
+    given = {
+        "server": server,
+        "server_ca": server_ca,
+        "server_cert": server_cert,
+        "server_key": server_key,
+        "host": host,
+        "port": port,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "tls_client_ca": tls_client_ca,
+        "tokens": tokens,
+        "diarizer": diarizer,
+        "metrics_port": metrics_port,
+        "health_port": health_port,
+        "allow_plaintext": allow_plaintext,
+    }
+    Gateway, settings = _load({name: value for name, value in given.items() if value is not None})  # noqa: N806
     asyncio.run(Gateway(settings).run())
 
 
@@ -42,8 +57,12 @@ def _load(given: dict[str, Any]) -> tuple[Any, Any]:
     try:
         from triscribe.gateway import Gateway, GatewaySettings  # noqa: PLC0415 - an extra
         from triscribe.service.logs import configure  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError("The gateway needs more packages: pip install 'triscribe[gateway]'.") from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("triscribe"):
+            raise  # a fault of ours, which more packages would not mend
+        raise UsageError(
+            f"The gateway needs more packages ({error.name} is missing): pip install 'triscribe[gateway]'."
+        ) from error
     try:
         settings = GatewaySettings(**given)
     except ValidationError as error:

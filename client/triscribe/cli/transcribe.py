@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from triscribe.cli.batch import STDIN, Job, Output
+from triscribe.cli.batch import Job, Output
+from triscribe.cli.outputs import STDIN
 from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
 from triscribe.diarization.search import SpeakerSearch
 from triscribe.errors import DiarizationError, UsageError
@@ -43,9 +44,11 @@ def transcribe(
         str, typer.Option(help="Code or name (de, German, Deutsch); auto: once for each file, multi: for each segment.")
     ] = languages.AUTO,
     only: Annotated[str, typer.Option("--languages", help="Detect only these, comma-separated: en,de,Cantonese.")] = "",
-    script: Annotated[str | None, typer.Option(help="How Chinese is written: simplified or traditional.")] = None,
-    channels: Annotated[str, typer.Option(help="mix, or split: each channel by itself, as a speaker.")] = "mix",
-    task: Annotated[str, typer.Option(help="transcribe, or translate into English.")] = "transcribe",
+    script: Annotated[Script | None, typer.Option(help="How Chinese is written.")] = None,
+    channels: Annotated[
+        Literal["mix", "split"], typer.Option(help="split: each channel by itself, as a speaker.")
+    ] = "mix",
+    task: Annotated[Task, typer.Option(help="translate: into English.")] = "transcribe",
     initial_prompt: Annotated[str | None, typer.Option(help="Text that sets style and spelling.")] = None,
     hotwords: Annotated[str | None, typer.Option(help="Terms to expect, separated by commas.")] = None,
     beam_size: Annotated[int | None, typer.Option(help="Hypotheses followed at once.", min=1, max=16)] = None,
@@ -87,12 +90,10 @@ def transcribe(
     ] = DEFAULTS.gap_s,
     karaoke: Annotated[bool, typer.Option("--karaoke", help="vtt, ass: mark each word as it is spoken.")] = False,
     html_audio: Annotated[
-        str, typer.Option(help="html: embed the audio, link to it, none, or auto: embed up to 16 MB.")
+        HtmlAudio, typer.Option(help="html: embed the audio, link to it, none, or auto: embed up to 16 MB.")
     ] = DEFAULTS.html_audio,
 ) -> None:
     """Transcribe media files. Exit 0: all well, 1: a file failed, 2: usage."""
-    if html_audio not in get_args(HtmlAudio):
-        raise UsageError(f"--html-audio is {', '.join(get_args(HtmlAudio))}, not {html_audio!r}")
     written = WriteOptions(
         max_line_width=max_line_width,
         max_lines=max_line_count,
@@ -101,18 +102,12 @@ def transcribe(
         reading_speed=reading_speed,
         gap_s=cue_gap,
         karaoke=karaoke,
-        html_audio=cast("HtmlAudio", html_audio),
+        html_audio=html_audio,
         folder=output_dir,
     )
     if not files and not sample:
         raise UsageError("name at least one FILE, or use --sample")
     output = _check_output(files or (), formats, written, resume)
-    if task not in ("transcribe", "translate"):
-        raise UsageError(f"--task is transcribe or translate, not {task!r}")
-    if script not in (None, *get_args(Script)):
-        raise UsageError(f"--script is simplified or traditional, not {script!r}")
-    if channels not in ("mix", "split"):
-        raise UsageError(f"--channels is mix or split, not {channels!r}")
     if channels == "split" and (diarize or diarizer or num_speakers or min_speakers or max_speakers):
         raise UsageError("--channels split makes each channel a speaker: leave the options of diarization out")
     if channels == "split" and resume:
@@ -122,9 +117,9 @@ def transcribe(
         model=model if server else None,
         language=language,
         languages=languages.resolve_all(only),
-        script=cast("Script | None", script),
-        channels=cast('Literal["mix", "split"]', channels),
-        task=cast("Task", task),
+        script=script,
+        channels=channels,
+        task=task,
         initial_prompt=initial_prompt,
         hotwords=hotwords,
         word_timestamps=word_timestamps,

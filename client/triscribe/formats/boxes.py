@@ -15,18 +15,16 @@ from functools import lru_cache
 import wcwidth
 
 from triscribe.formats.base import clean
+from triscribe.spacing import CJK, SPACELESS
 from triscribe.types import Segment
 
-# Thai, Lao, Tibetan, Myanmar, Khmer; CJK with kana and full-width forms. Korean writes spaces.
-_CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff"
-_SPACELESS = re.compile(rf"[\u0e00-\u109f\u1780-\u17ff{_CJK}]")
 _NOT_FIRST = re.compile(
     r"[、。，．！？!?,.:;%…‥：；·・」』）〉》】〕］｝)\]}»”’ー～ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々ゝゞ]"
 )
 _NOT_LAST = re.compile(r"[「『（〈《【〔［｛(\[{«“‘¿¡]")
 _AFTER = re.compile(r"[-‐–—/]")
 # A CJK character by itself, or a run of anything else.
-_ATOM = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")
+_ATOM = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +80,6 @@ def joined(words: Sequence[ShownWord]) -> str:
 def columns(text: str) -> int:
     """Columns that text takes on a terminal or a subtitle line: 2 for a full-width character, 0 for a mark."""
     return wcwidth.width(text, control_codes="ignore")
-
-
-def spaced(left: str, right: str) -> bool:
-    """Whether a space belongs between the texts of two segments."""
-    return not (_SPACELESS.match(left[-1:]) or _SPACELESS.match(right))
 
 
 def shown_words(segment: Segment) -> list[ShownWord]:
@@ -171,7 +164,7 @@ def _inseparable(left: ShownWord, right: ShownWord) -> bool:
         return bool(_NOT_FIRST.match(right.text)) and not any(char.isalnum() for char in right.text)
     if _NOT_FIRST.match(right.text) or _NOT_LAST.match(left.text[-1]):
         return True
-    breakable = _SPACELESS.match(left.text[-1]) or _SPACELESS.match(right.text) or _AFTER.match(left.text[-1])
+    breakable = SPACELESS.match(left.text[-1]) or SPACELESS.match(right.text) or _AFTER.match(left.text[-1])
     return not breakable
 
 

@@ -25,8 +25,9 @@ from langcodes.tag_parser import LanguageTagError
 from markupsafe import Markup
 
 from triscribe.formats.base import Writer, clean
-from triscribe.formats.boxes import ShownWord, shown_words, spaced
+from triscribe.formats.boxes import ShownWord, shown_words
 from triscribe.formats.options import WriteOptions
+from triscribe.spacing import needs_space
 from triscribe.types import AudioInfo, Transcript
 
 MAX_EMBEDDED_BYTES = 16 * 2**20
@@ -65,6 +66,7 @@ class _Paragraph:
     index: int
     name: str
     words: list[dict[str, Any]] = field(default_factory=list)
+    language: str = ""
     characters: int = 0
     start_s: float = 0.0
     end_s: float = 0.0
@@ -126,15 +128,16 @@ def _paragraphs(transcript: Transcript) -> Iterator[_Paragraph]:
                 if paragraph is not None:
                     yield paragraph
                 paragraph = _Paragraph(index, clean(word.speaker or ""), start_s=max(0.0, word.start))
-            _append(paragraph, word, first_of_segment=i == 0)
+            _append(paragraph, word, segment.language, first_of_segment=i == 0)
     if paragraph is not None:
         yield paragraph
 
 
-def _append(paragraph: _Paragraph, word: ShownWord, *, first_of_segment: bool) -> None:
+def _append(paragraph: _Paragraph, word: ShownWord, language: str, *, first_of_segment: bool) -> None:
     space = word.space
     if first_of_segment and paragraph.words:
-        space = spaced(paragraph.words[-1]["text"], word.text)
+        space = needs_space(paragraph.words[-1]["text"], word.text, {paragraph.language, language})
+    paragraph.language = language
     paragraph.words.append(
         {
             "text": word.text,
