@@ -4,6 +4,7 @@ TriscribeError
 ├── AudioError              the media cannot be decoded or holds no audio
 │   └── AudioTooLongError   it is longer than the caller allowed
 ├── UsageError              the caller asked for something that contradicts itself
+│   └── MissingPackageError an extra is not installed; an ImportError, too
 ├── ModelError              weights: unknown, not cached, corrupt, licence not accepted, fetch failed
 ├── ServingError            the embedded Triton cannot be started or kept alive
 ├── DiarizationError        the diarizer cannot be started, died twice or refused the audio
@@ -35,6 +36,10 @@ class AudioTooLongError(AudioError):
 
 class UsageError(TriscribeError):
     """The caller asked for something that contradicts itself."""
+
+
+class MissingPackageError(UsageError, ImportError):
+    """An optional part of Triscribe is used, and the extra that brings its packages is not installed."""
 
 
 class ModelError(TriscribeError):

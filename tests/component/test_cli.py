@@ -23,6 +23,6 @@ def test_the_command_ends_with_its_status(arguments, status, stream):
 def test_the_command_line_imports_nothing_heavy():
     """Usage errors and --help come at once: inference libraries and the hub are imported where they are used."""
     heavy = ["onnxruntime", "ctranslate2", "faster_whisper", "huggingface_hub", "scipy", "torch", "matplotlib"]
-    code = f"import sys, triscribe.cli; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, triscribe.cli.app; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "[]"

@@ -17,7 +17,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from tests.harness.paths import REPOSITORY
 from tests.harness.processes import wait_for
 from triscribe.client import Client, Connection, RecognitionOptions
-from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.options import DiarizationOptions
 
 from .buildah import Image, build, layers, make_base, mounted, name, size, started
 

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from triscribe.errors import UsageError
+from triscribe.extras import needs
 
 
 def gateway(
@@ -54,15 +55,9 @@ def gateway(
 
 
 def _load(given: dict[str, Any]) -> tuple[Any, Any]:
-    try:
+    with needs("gateway", "The gateway"):
         from triscribe.gateway import Gateway, GatewaySettings  # noqa: PLC0415 - an extra
         from triscribe.service.logs import configure  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("triscribe"):
-            raise  # a fault of ours, which more packages would not mend
-        raise UsageError(
-            f"The gateway needs more packages ({error.name} is missing): pip install 'triscribe[gateway]'."
-        ) from error
     try:
         settings = GatewaySettings(**given)
     except ValidationError as error:

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from triscribe.cli.batch import Job, Output
 from triscribe.cli.outputs import STDIN
-from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.diarization.client import Diarizer, DiarizerSettings
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.search import SpeakerSearch
 from triscribe.errors import DiarizationError, UsageError
 from triscribe.formats import WRITERS, WriteOptions

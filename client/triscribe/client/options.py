@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from google.protobuf import duration_pb2
 
-from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.language.chinese import Script
 from triscribe.types import SAMPLE_RATE, Task
 from triscribe.v1 import speech_pb2 as pb

@@ -14,8 +14,9 @@ import grpc
 import numpy as np
 
 from triscribe import blocking
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.process import DiarizerProcess, ProcessSettings
-from triscribe.errors import DiarizationError, UsageError
+from triscribe.errors import DiarizationError
 from triscribe.types import Overlap, Samples, SpeakerTurn
 from triscribe.v1 import diarization_pb2 as pb
 from triscribe.v1 import diarization_pb2_grpc as pb_grpc
@@ -31,34 +32,6 @@ _END_S = 2.0
 
 _LOST = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED}
 """How gRPC reports a server that went away in the middle of a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class DiarizationOptions:
-    """What is known about a recording.
-
-    Attributes:
-        num_speakers: exact number; not together with the other two.
-        min_speakers: fewest.
-        max_speakers: most; the result never has more.
-        pipeline: "default" (needs no token), "community-1" or "3.1".
-        embeddings: return one vector for each speaker.
-    """
-
-    num_speakers: int | None = None
-    min_speakers: int | None = None
-    max_speakers: int | None = None
-    pipeline: str = "default"
-    embeddings: bool = False
-
-    def __post_init__(self) -> None:
-        bounds = (self.num_speakers, self.min_speakers, self.max_speakers)
-        if any(bound is not None and bound < 1 for bound in bounds):
-            raise UsageError("Numbers of speakers start at 1.")
-        if self.num_speakers is not None and (self.min_speakers, self.max_speakers) != (None, None):
-            raise UsageError("Give the exact number of speakers, or a minimum and a maximum, not both.")
-        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
-            raise UsageError("The minimum number of speakers is larger than the maximum.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Literal
 
-from triscribe.errors import UsageError
+from triscribe.extras import needs
 from triscribe.formats.base import plain
 from triscribe.types import Transcript
 
@@ -27,13 +27,11 @@ def _render(transcript: Transcript, kind: Literal["png", "svg"]) -> bytes:
     """Draws the turns.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
-    try:
-        import matplotlib  # noqa: PLC0415 - optional, and slow to import
+    with needs("formats", f"The format {kind}"):
+        import matplotlib  # noqa: PLC0415 - slow to import
         from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(f"The format {kind} needs matplotlib: pip install matplotlib.") from error
     speakers = transcript.speakers or tuple(dict.fromkeys(turn.speaker for turn in transcript.turns))
     duration = max(transcript.audio.duration, *(turn.end for turn in transcript.turns), 1.0)
     span = min(duration, max(ROW_MINUTES * 60, duration / MAX_PANELS))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.errors import FailedPreconditionError, InvalidArgumentError, UsageError
 from triscribe.language import languages
 from triscribe.language.chinese import Script

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from triscribe.errors import UsageError
+from triscribe.extras import needs
 
 SpanMaker = Callable[[str, Mapping[str, Any]], AbstractContextManager[Any]]
 """A span around a call: (full method name, metadata)."""
@@ -25,15 +25,13 @@ def start() -> None:
     """Export spans over OTLP; OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, ... are read by OpenTelemetry itself.
 
     Raises:
-        UsageError: the extra `tracing` is not installed.
+        MissingPackageError: the extra `tracing` is not installed.
     """
-    try:
+    with needs("gateway,tracing", "Tracing"):
         from opentelemetry import trace  # noqa: PLC0415 - an extra
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError("Tracing needs more packages: pip install 'triscribe[gateway,tracing]'.") from error
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from triscribe.errors import ServingError
+from triscribe.extras import require
 from triscribe.models import ModelStore
 from triscribe.serving.assemble import ServedModel, assemble
 from triscribe.serving.endpoint import HealthEndpoint
@@ -86,6 +87,7 @@ class EmbeddedTriton:
             ServingError: this machine cannot run Triton, or it did not come up.
             ModelError: weights are missing and cannot be fetched.
         """
+        require("ctranslate2", "server", "A server of its own")
         with ExitStack() as undo:
             if self._options.health_port is not None:
                 # First to come and last to go: fetching weights and draining are states to be told too.

@@ -55,7 +55,8 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         for code in self.languages:
             languages.name(code)
-        if self.languages and self.fixed_language:
+        fixed = self.fixed_language  # an unknown one is refused here, before a server is started for it
+        if self.languages and fixed:
             raise UsageError(
                 f"the language is {self.language}, so there are none to choose from: leave one of the two out"
             )

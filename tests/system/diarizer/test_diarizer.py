@@ -20,7 +20,8 @@ from pyannote.core import Annotation, Timeline
 from pyannote.core import Segment as Span
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.diarization.client import Diarizer, DiarizerSettings
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.process import DiarizerProcess, ProcessSettings
 from triscribe.errors import DiarizationError
 from triscribe.models import ModelStore

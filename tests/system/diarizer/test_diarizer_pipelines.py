@@ -12,7 +12,8 @@ import wave
 import numpy as np
 import pytest
 
-from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.diarization.client import Diarizer, DiarizerSettings
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.process import ProcessSettings, find_python
 from triscribe.errors import DiarizationError
 from triscribe.models import ModelStore

@@ -14,7 +14,7 @@ from tests.harness.audio import pcm16
 from tests.harness.gateway import GatewayProcess, gateway_process
 from tests.harness.processes import wait_for
 from triscribe.client import AsyncClient, Connection, PcmFormat, RecognitionOptions
-from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.errors import (
     DeadlineExceededError,
     FailedPreconditionError,

@@ -5,7 +5,7 @@ import pytest
 
 from tests.harness.gateway import gateway_process
 from triscribe.client import Client, RecognitionOptions
-from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.types import Segment
 
 pytestmark = [pytest.mark.diarizer, pytest.mark.timeout(600)]

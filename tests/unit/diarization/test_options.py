@@ -1,6 +1,6 @@
 import pytest
 
-from triscribe.diarization.client import DiarizationOptions
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.process import find_python
 from triscribe.errors import DiarizationError, UsageError
 

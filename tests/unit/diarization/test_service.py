@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from triscribe.diarization.client import DiarizationOptions, Diarizer, DiarizerSettings
+from triscribe.diarization.client import Diarizer, DiarizerSettings
+from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarizer import jobs, service
 from triscribe.diarizer.jobs import Stage
 from triscribe.diarizer.server import start_health, start_server
