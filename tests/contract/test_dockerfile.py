@@ -5,11 +5,14 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from dockerfile_parse import DockerfileParser
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -106,6 +109,26 @@ def pinned(lock):
     lines = (LOCKS / f"{lock}.txt").read_text().splitlines()
     found = [re.match(r"([a-z0-9][\w.-]*)==([\w.]+)", line) for line in lines]
     return {one.group(1): one.group(2) for one in found if one}
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("client", ()),
+        ("server", ("formats", "local", "server")),
+        ("server-gpu", ("formats", "local", "server")),
+        ("gateway", ("formats", "local", "gateway", "tracing")),
+    ],
+)
+def test_each_lock_has_what_its_extras_name(lock, extras):
+    """The GPU lock once lacked grpcio-health-checking, which `transcribe --diarize` imports."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    named = [*project["dependencies"], *(one for extra in extras for one in optional[extra])]
+    wanted = {canonicalize_name(Requirement(one).name) for one in named} - {"triscribe"}
+    if lock == "server-gpu":  # has onnxruntime-gpu instead
+        wanted.discard(canonicalize_name("onnxruntime"))
+    assert wanted <= set(pinned(lock))
 
 
 def test_torch_is_only_in_the_diarizer():

@@ -12,6 +12,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from tests.harness.audio import wav
 from tests.harness.paths import REPOSITORY
 from tests.harness.raw import RawClient, ok, text_of
+from triscribe import transcribe
 from triscribe.formats import WRITERS
 from triscribe.transcription.options import TranscribeOptions
 from triscribe.transcription.transcriber import Transcriber
@@ -31,6 +32,15 @@ SAMPLE_WER = 0.30
 @pytest.fixture(scope="module")
 def transcript(server, conversation):
     return Transcriber(server.url).transcribe(conversation.path)
+
+
+def test_one_call_is_enough_with_a_server_and_without(server, conversation):
+    options: dict[str, Any] = {"language": "en", "word_timestamps": False}
+    theirs = transcribe(conversation.path, server=server.url, model="base", **options)
+    assert theirs == Transcriber(server.url, TranscribeOptions(model="base", **options)).transcribe(conversation.path)
+    ours = transcribe(conversation.path, model="tiny.en", **options)
+    assert (ours.model, ours.language) == ("tiny.en", "en")
+    assert jiwer.wer(normalise(conversation.reference), normalise(ours.text)) < SAMPLE_WER
 
 
 def test_sample_conversation_is_understood(transcript, conversation):
