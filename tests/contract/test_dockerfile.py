@@ -121,7 +121,6 @@ def pinned(lock):
     ],
 )
 def test_each_lock_has_what_its_extras_name(lock, extras):
-    """The GPU lock once lacked grpcio-health-checking, which `transcribe --diarize` imports."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
     named = [*project["dependencies"], *(one for extra in extras for one in optional[extra])]
