@@ -1,7 +1,7 @@
 """Triscribe: speech to text with a time for every word, served by Triton over gRPC.
 
-Public are the names of this package's `__all__` and those of `triscribe.client`, the client of the gateway. Every other
-module is private, whatever its name: it may change, move or go with any version.
+Public are the names in `__all__` of this package, of `triscribe.client`, the client of the gateway, and of
+`triscribe.formats`, the writers. Every other module is private: it may change, move or go with any version.
 
 Importing this package loads nothing else: each name is loaded when it is asked for. All but the errors, the transcript
 and its parts need the extra `local`.

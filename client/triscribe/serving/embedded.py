@@ -87,7 +87,7 @@ class EmbeddedTriton:
             ServingError: this machine cannot run Triton, or it did not come up.
             ModelError: weights are missing and cannot be fetched.
         """
-        require("ctranslate2", "server", "A server of its own")
+        require("icu4py", "server", "A server of its own")  # the others may be there: faster-whisper brings CTranslate2
         with ExitStack() as undo:
             if self._options.health_port is not None:
                 # First to come and last to go: fetching weights and draining are states to be told too.

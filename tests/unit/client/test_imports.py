@@ -99,9 +99,37 @@ def test_the_command_without_its_packages_says_which_extra_brings_them(arguments
     )
 
 
+SERVER = ("icu4py", "num2words", "onnx", "scipy")
+GATEWAY = (
+    "grpc_health",
+    "grpc_reflection",
+    "grpc_status",
+    "prometheus_client",
+    "pydantic_settings",
+    "soxr",
+    "structlog",
+)
+LOCAL = tuple(name for name in NOT_OF_THE_CLIENT if name != "matplotlib")
+
+
+@pytest.mark.parametrize(
+    ("code", "lacking"),
+    [
+        ("import triscribe.formats", (*LOCAL, *GATEWAY, *SERVER)),
+        ("import triscribe.cli.app, triscribe; triscribe.Transcriber, triscribe.transcribe", (*GATEWAY, *SERVER)),
+        ("import triscribe.gateway", (*SERVER, "uroman")),
+        ("import triscribe.doctor", GATEWAY),
+    ],
+    ids=["formats", "local", "gateway", "server"],
+)
+def test_each_extra_is_enough_for_what_it_is_for(code, lacking):
+    ended = python(code, without=lacking)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_server_of_its_own_needs_the_server_s_packages():
     code = "from triscribe import EmbeddedTriton, TranscribeOptions\nwith EmbeddedTriton(): pass"
-    ended = python(code, without=("ctranslate2",))
+    ended = python(code, without=("icu4py",))
     assert "pip install 'triscribe[server]'" in ended.stderr.splitlines()[-1]
 
 
