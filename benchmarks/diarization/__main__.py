@@ -29,7 +29,8 @@ from tests.harness.audio import wav
 from tests.harness.paths import COMMAND, DATA, REPOSITORY
 
 from benchmarks.diarization.words import words
-from triscribe.diarization.client import Diarization, Diarizer
+from triscribe.diarization.client import Diarizer
+from triscribe.diarization.options import Diarization
 from triscribe.diarization.process import find_python
 from triscribe.media.decoding import decode
 from triscribe.serving import EmbeddedTriton, ServeOptions

@@ -16,8 +16,8 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from triscribe import blocking
 from triscribe.diarization.assign import assign
-from triscribe.diarization.client import Diarization, Diarizer
-from triscribe.diarization.options import DiarizationOptions
+from triscribe.diarization.client import Diarizer
+from triscribe.diarization.options import Diarization, DiarizationOptions
 from triscribe.diarization.search import SpeakerSearch
 from triscribe.media.decoding import decode
 from triscribe.models import ModelStore

@@ -67,7 +67,7 @@ class Canary:
     def is_ready(self):
         return self.ready
 
-    def sing(self, timeout_s):
+    def ask_all(self, timeout_s):
         self.songs += 1
         if self.error:
             raise self.error
@@ -157,7 +157,7 @@ def test_a_killed_server_is_started_again(supervise):
 def test_a_lost_worker_is_noticed_without_a_request(supervise, canary):
     """Triton stays up, and says it is healthy, when one of its stubs is gone."""
     supervisor = supervise(WITH_STUB, Watch(poll_interval_s=0.02, canary_interval_s=1000.0))
-    canary.sing = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
+    canary.ask_all = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
     supervisor.start()
     (stub,) = supervisor.process.stubs()
     os.kill(stub, 9)
@@ -197,12 +197,12 @@ def test_one_missed_answer_is_not(supervise, canary):
     songs = canary.songs
     missed = iter([True])
 
-    def sing(timeout_s):
+    def ask_all(timeout_s):
         canary.songs += 1
         if next(missed, False):
             raise TimeoutError("once")
 
-    canary.sing = sing
+    canary.ask_all = ask_all
     assert wait_for(lambda: canary.songs > songs + 5, 10)
     assert supervisor.restarts == 0
     assert supervisor.state is State.SERVING
@@ -256,7 +256,7 @@ def test_the_server_gets_its_environment_and_its_log(supervise, tmp_path):
 @pytest.mark.parametrize("part", ["server", "worker"])
 def test_a_stopped_process_is_not_ready_at_once_and_serves_again_when_it_goes_on(supervise, canary, part):
     supervisor = supervise(WITH_STUB, Watch(poll_interval_s=0.02, canary_interval_s=1000.0, frozen_s=60.0))
-    canary.sing = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
+    canary.ask_all = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
     supervisor.start()
     process = supervisor.process
     pid = process.pid if part == "server" else process.stubs().pop()
@@ -283,11 +283,11 @@ def hanging(canary):
     """Until the block ends a canary gets no answer; one has asked when the block begins."""
     asked, answered = threading.Event(), threading.Event()
 
-    def sing(timeout_s):
+    def ask_all(timeout_s):
         asked.set()
         answered.wait()
 
-    canary.sing = sing
+    canary.ask_all = ask_all
     assert asked.wait(10)
     try:
         yield
@@ -299,7 +299,7 @@ def test_processes_are_watched_while_a_canary_waits_for_its_answer(supervise, ca
     supervisor = supervise(watch=Watch(poll_interval_s=0.02, canary_interval_s=0.02, canary_deadline_s=1000.0))
     supervisor.start()
     with hanging(canary):
-        canary.sing = lambda timeout_s: None
+        canary.ask_all = lambda timeout_s: None
         os.kill(supervisor.process.pid, signal.SIGKILL)
         assert wait_for(lambda: supervisor.restarts == 1 and supervisor.state is State.SERVING, 10)
 
@@ -360,7 +360,7 @@ def test_a_stub_that_only_told_its_version_is_no_lost_worker(supervise, canary, 
 
 
 def test_a_step_of_the_clock_hides_no_worker(supervise, canary, monkeypatch):
-    canary.sing = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
+    canary.ask_all = lambda timeout_s: wait_for(lambda: bool(supervisor.process.stubs()), 10)
     supervisor = supervise(WITH_STUB)
     supervisor.start()
     seconds = iter(range(10**9, 0, -10))

@@ -44,7 +44,8 @@ class Replica:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self._ports = _free_ports(4)
+        self._held = ExitStack()
+        self._ports = _held_ports(self._held, 4)
         self.grpc, self.health = self._ports[0], self._ports[3]
         names = ("grpc", "http", "metrics", "health")
         self._command = [*prefix, str(BIN / "triscribe"), "serve", "--model", model, "--threads", str(threads)]
@@ -71,6 +72,7 @@ class Replica:
 
     def start(self) -> None:
         """Start the process; `wait_ready` waits for it."""
+        self._held.close()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
 
@@ -113,7 +115,8 @@ class Envoy:
     """The real Envoy with the project's configuration; only addresses are replaced."""
 
     def __init__(self, replicas: Sequence[Replica], work: Path) -> None:
-        self._port, self._health, self._admin = _free_ports(3)
+        self._held = ExitStack()
+        self._port, self._health, self._admin = _held_ports(self._held, 3)
         self._config = work / "envoy.yaml"
         self._config.write_text(yaml.safe_dump(self._local(replicas)))
         self._log = work / "envoy.log"
@@ -128,6 +131,7 @@ class Envoy:
         """Start and wait until it is live."""
         # A base id of its own, so that several may run on one machine.
         command = [str(BIN / "envoy"), "-c", str(self._config), "--use-dynamic-base-id", "--log-level", "warning"]
+        self._held.close()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         _wait(lambda: _ok(f"http://127.0.0.1:{self._health}/ready"), 30, f"Envoy did not start: {self._log}")
@@ -191,9 +195,9 @@ def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        return [held.enter_context(ReservedPorts()).grpc for _ in range(count)]
+def _held_ports(held: ExitStack, count: int) -> list[int]:
+    """Free ports, which nobody else gets until `held` is closed, right before they are used."""
+    return [held.enter_context(ReservedPorts()).grpc for _ in range(count)]
 
 
 def _ok(url: str) -> bool:

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from triscribe.cli.outputs import STDIN, distinct, output_names
 from triscribe.diarization.search import DIARIZATION_FAILED, SpeakerSearch
 from triscribe.errors import DiarizationError, TriscribeError
-from triscribe.formats import WRITERS, WriteOptions, atomic_write, encoded
+from triscribe.files import atomic_write
+from triscribe.formats import WRITERS, WriteOptions, encoded
 from triscribe.transcription.journal import MIN_DURATION_S, Journal
 from triscribe.transcription.transcriber import RunOptions, Transcriber
 from triscribe.types import Transcript
@@ -103,7 +104,8 @@ class Job:
         for format_name in self.output.formats:
             writer = WRITERS[format_name]
             atomic_write(
-                self.output.folder / f"{name}.{writer.extension}", writer.render(transcript, self.output.options)
+                self.output.folder / f"{name}.{writer.extension}",
+                encoded(writer.render(transcript, self.output.options)),
             )
 
     def _tell(self, console: Console, file: str, transcript: Transcript) -> None:

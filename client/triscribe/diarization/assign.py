@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from triscribe.diarization.client import Diarization
+from triscribe.diarization.options import Diarization
 from triscribe.types import Segment, SpeakerTurn, Word
 
 MAX_GAP_S = 2.0

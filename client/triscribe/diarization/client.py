@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 
 from triscribe import blocking
-from triscribe.diarization.options import DiarizationOptions
+from triscribe.diarization.options import Diarization, DiarizationOptions
 from triscribe.diarization.process import DiarizerProcess, ProcessSettings
 from triscribe.errors import DiarizationError
 from triscribe.types import Overlap, Samples, SpeakerTurn
@@ -32,25 +32,6 @@ _END_S = 2.0
 
 _LOST = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED}
 """How gRPC reports a server that went away in the middle of a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diarization:
-    """Who spoke when; everything by start time.
-
-    Attributes:
-        turns: may overlap.
-        exclusive_turns: at most one speaker at a time.
-        overlaps: stretches in which several people speak.
-        speakers: labels in order of appearance: SPEAKER_00, SPEAKER_01, ...
-        embeddings: label → vector, where asked for; speakers without a clean stretch are absent.
-    """
-
-    turns: tuple[SpeakerTurn, ...] = ()
-    exclusive_turns: tuple[SpeakerTurn, ...] = ()
-    overlaps: tuple[Overlap, ...] = ()
-    speakers: tuple[str, ...] = ()
-    embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +83,10 @@ class Diarizer:
         self._lock = threading.Lock()
         self._process: DiarizerProcess | None = None
         self._silent: tuple[DiarizerProcess, float] | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
+        self._closed = False
         self._current()
         return self
 
@@ -113,6 +96,7 @@ class Diarizer:
         self.close()
 
     async def __aenter__(self) -> Self:
+        self._closed = False
         self._current()
         return self
 
@@ -128,8 +112,9 @@ class Diarizer:
         return process.pid if process else None
 
     def close(self) -> None:
-        """Ends the local process."""
+        """Ends the local process. A job that loses it, or comes later, fails instead of starting another."""
         with self._lock:
+            self._closed = True
             process, self._process = self._process, None
         if process:
             process.stop()
@@ -152,13 +137,13 @@ class Diarizer:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def _count_silence(self, process: DiarizerProcess, error: Exception) -> None:
-        """Bury one that has not answered for `heartbeat_s`: no job will come to find out, if nobody sends any to it."""
+        """Replace a process that has missed health checks for `heartbeat_s`; without jobs nothing else would notice."""
         now = time.monotonic()
         if self._silent is None or self._silent[0] is not process:
             self._silent = process, now
         elif now - self._silent[1] > self._settings.heartbeat_s:
             self._silent = None
-            await asyncio.to_thread(self._bury, process, error)
+            await asyncio.to_thread(self._discard, process, error)
 
     def diarize_sync(
         self, samples: Samples, options: DiarizationOptions | None = None, *, progress: Progress | None = None
@@ -186,20 +171,29 @@ class Diarizer:
                 peer = await self._peer(process)
                 return await self._attempt(peer, samples, options or DiarizationOptions(), tell)
             except _LostError as error:
-                reason = await asyncio.to_thread(self._bury, process, error)
+                reason = await asyncio.to_thread(self._discard, process, error)
         raise DiarizationError(f"The diarizer died {self._settings.restarts + 1} times: {reason}")
 
     def _current(self) -> DiarizerProcess | None:
-        """The local process, started when there is none or it has died; None with a remote diarizer."""
+        """The local process, started when there is none or it has died; None with a remote diarizer.
+
+        Raises:
+            DiarizationError: it cannot be started, or the diarizer was closed.
+        """
         if self._settings.address is not None:
             return None
         with self._lock:
+            if self._closed:
+                raise DiarizationError("The diarizer was closed.")
             if self._process and not self._process.alive:
                 self._process.stop()
                 self._process = None
             if self._process is None:
                 # Here and not on a helper thread: the child ends with the thread that starts it.
-                self._process = DiarizerProcess(self._settings.process)
+                try:
+                    self._process = DiarizerProcess(self._settings.process)
+                except OSError as error:  # no room for its folder, no more processes
+                    raise DiarizationError(f"The diarizer cannot be started: {error.strerror or error}.") from error
             return self._process
 
     async def _peer(self, process: DiarizerProcess | None) -> _Peer:
@@ -210,10 +204,10 @@ class Diarizer:
         except DiarizationError as error:
             if process.killed:
                 raise _LostError(str(error)) from error
-            await asyncio.to_thread(self._bury, process, error)  # it would fail again for the same reason
+            await asyncio.to_thread(self._discard, process, error)  # it would fail again for the same reason
             raise
 
-    def _bury(self, process: DiarizerProcess | None, error: Exception) -> str:
+    def _discard(self, process: DiarizerProcess | None, error: Exception) -> str:
         """Ends what is left of a lost process, so that the next job starts a new one, and says why it died."""
         if process is None:
             return str(error)

@@ -1,10 +1,12 @@
-"""What a caller may say about the speakers of a recording; imported by callers of the API, who have no diarizer."""
+"""What is known about the speakers of a recording, and what is found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from triscribe.errors import UsageError
+from triscribe.types import Overlap, SpeakerTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,22 @@ class DiarizationOptions:
             raise UsageError("Give the exact number of speakers, or a minimum and a maximum, not both.")
         if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
             raise UsageError("The minimum number of speakers is larger than the maximum.")
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """Who spoke when; everything by start time.
+
+    Attributes:
+        turns: may overlap.
+        exclusive_turns: at most one speaker at a time.
+        overlaps: stretches in which several people speak.
+        speakers: labels in order of appearance: SPEAKER_00, SPEAKER_01, ...
+        embeddings: label → vector, where asked for; speakers without a clean stretch are absent.
+    """
+
+    turns: tuple[SpeakerTurn, ...] = ()
+    exclusive_turns: tuple[SpeakerTurn, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    speakers: tuple[str, ...] = ()
+    embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from triscribe.diarization.assign import assign
-from triscribe.diarization.client import Diarization, Diarizer
-from triscribe.diarization.options import DiarizationOptions
+from triscribe.diarization.client import Diarizer
+from triscribe.diarization.options import Diarization, DiarizationOptions
 from triscribe.errors import DiarizationError
 from triscribe.types import Notice, Samples, Transcript
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from triscribe.diarizer.settings import DEFAULT_MAX_HOURS
+from triscribe.files import atomic_write
 
 TOKEN_ENV = "TRISCRIBE_DIARIZER_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -130,9 +131,7 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
     server, address = await start_server(settings, make_engine)
     probed = await start_health(health_address) if (health_address := _health_address(arguments)) else None
     if arguments.ready_file:
-        partial = arguments.ready_file.with_suffix(".tmp")
-        partial.write_text(address)
-        partial.replace(arguments.ready_file)
+        atomic_write(arguments.ready_file, address.encode())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows, where the parent ends us otherwise

@@ -40,6 +40,10 @@ _SPAN = {
 MAX_JOBS = 8
 """Jobs that run or wait; each holds its whole recording in memory (3.8 MB a minute)."""
 
+MAX_HELD_BYTES = 3_000_000_000
+"""Bytes of all their recordings together: one of 12 h, or eight of 97 minutes. With 2 GB for PyTorch and the pipeline
+it stays below the 6 GiB that the chart allows."""
+
 
 class JobCancelledError(Exception):
     """The caller went away; raised inside the worker to stop it."""
@@ -100,10 +104,22 @@ class JobQueue:
         self._engine: Engine | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="diarize")
         self._taken = 0
+        self._held_bytes = 0
 
     def warm_up(self) -> None:
         """Makes the engine now. A failure shows in the first job."""
         self._worker.submit(self._ready_engine)
+
+    def hold(self, size: int) -> bool:
+        """Counts bytes of a recording that comes in; False, and nothing counted, when there is no room for them."""
+        if self._held_bytes + size > MAX_HELD_BYTES:
+            return False
+        self._held_bytes += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """The bytes of a recording whose job has ended."""
+        self._held_bytes -= size
 
     @contextmanager
     def place(self) -> Iterator[bool]:

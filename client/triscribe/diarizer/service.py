@@ -32,6 +32,10 @@ class InvalidRequestError(Exception):
     """The config or the audio is wrong."""
 
 
+class NoRoomError(Exception):
+    """The recordings of other jobs take the memory there is."""
+
+
 class TokenAuth(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Refuses calls without the token; health checks need none."""
 
@@ -78,6 +82,8 @@ class DiarizationService(pb_grpc.DiarizationServiceServicer):  # type: ignore[mi
                 progress = pb.DiarizationProgress(stage=pb.DiarizationStage.Name(job.stage), fraction=job.fraction)
                 yield pb.DiarizeResponse(progress=progress)
             yield pb.DiarizeResponse(result=_to_message(work.result(), with_embeddings=job.request.embeddings))
+        except NoRoomError:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the recordings that wait take all the memory")
         except InvalidRequestError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except DecodeError:  # gRPC parses a stream's messages only where they are read
@@ -95,12 +101,15 @@ class DiarizationService(pb_grpc.DiarizationServiceServicer):  # type: ignore[mi
             job.cancel()
 
     async def _work(self, requests: AsyncIterator[Any], job: Job) -> Outcome:
-        job.request, job.samples = await self._receive(requests)
-        return await self._queue.run(job)
-
-    async def _receive(self, requests: AsyncIterator[Any]) -> tuple[Request, NDArray[np.float32]]:
-        config: Any = None
         audio = bytearray()
+        try:
+            job.request, job.samples = await self._receive(requests, audio)
+            return await self._queue.run(job)
+        finally:
+            self._queue.give_back(len(audio))
+
+    async def _receive(self, requests: AsyncIterator[Any], audio: bytearray) -> tuple[Request, NDArray[np.float32]]:
+        config: Any = None
         async for request in requests:
             kind = request.WhichOneof("payload")
             if (config is None) != (kind == "config"):
@@ -108,6 +117,8 @@ class DiarizationService(pb_grpc.DiarizationServiceServicer):  # type: ignore[mi
             if kind == "config":
                 config = request.config
                 continue
+            if not self._queue.hold(len(request.audio)):
+                raise NoRoomError
             audio += request.audio
             if len(audio) > self._max_bytes:
                 raise InvalidRequestError(f"longer than {self._max_bytes / _BYTES_PER_SAMPLE / SAMPLE_RATE / 3600:g} h")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from triscribe.diarization.overlaps import find_overlaps
 from triscribe.types import Overlap, SpeakerTurn
 
 RawTurn = tuple[float, float, str]
@@ -64,22 +65,6 @@ def arrange(found: Found, duration: float) -> Outcome:
             if label in found.embeddings and np.isfinite(found.embeddings[label]).all()
         },
     )
-
-
-def find_overlaps(turns: Iterable[SpeakerTurn]) -> tuple[Overlap, ...]:
-    """Stretches in which at least two speakers are active, split where their set changes."""
-    edges = sorted((time, step, t.speaker) for t in turns for time, step in ((t.start, 1), (t.end, -1)))
-    active: dict[str, int] = {}
-    overlaps: list[Overlap] = []
-    previous = 0.0
-    for time, step, speaker in edges:
-        if len(active) > 1 and time > previous:
-            overlaps.append(Overlap(previous, time, tuple(sorted(active))))
-        active[speaker] = active.get(speaker, 0) + step
-        if not active[speaker]:
-            del active[speaker]
-        previous = time
-    return tuple(overlaps)
 
 
 def _clip(turns: Iterable[RawTurn], duration: float) -> list[RawTurn]:

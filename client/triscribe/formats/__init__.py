@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triscribe.formats import ass, html, json, rttm, srt, timeline, tsv, txt, vtt
-from triscribe.formats.base import Writer, atomic_write, encoded
+from triscribe.formats.base import Writer, encoded
 from triscribe.formats.options import WriteOptions
 
 WRITERS: dict[str, Writer] = {
@@ -20,4 +20,4 @@ WRITERS: dict[str, Writer] = {
 }
 """Every output format by the name that `--format` takes."""
 
-__all__ = ["WRITERS", "WriteOptions", "Writer", "atomic_write", "encoded"]
+__all__ = ["WRITERS", "WriteOptions", "Writer", "encoded"]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from triscribe.formats.options import DEFAULTS, WriteOptions
 from triscribe.types import Transcript
@@ -60,23 +56,3 @@ def clock(time_ms: int, point: str) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
-
-
-def atomic_write(path: Path, data: str | bytes) -> None:
-    """Writes a file so that a reader, or a crash, finds either the old content or the whole new one.
-
-    Raises:
-        OSError: the folder is missing, full or not writable; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(encoded(data))
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

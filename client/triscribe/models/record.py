@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from triscribe.models.files import replacing, sha256_of
+from triscribe.files import replacing
+from triscribe.models.files import sha256_of
 from triscribe.models.manifest import Model
 
 RECORD_NAME = ".triscribe.json"

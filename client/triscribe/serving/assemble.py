@@ -13,15 +13,16 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from triscribe.errors import ServingError
+from triscribe.errors import ServingError, UsageError
 from triscribe.models import ModelStore
 from triscribe.serving.sizing import Sizing
+from triscribe.triton.names import whisper_model
 
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 @dataclass(frozen=True)
-class ServedModel:
+class ServedCheckpoint:
     """A checkpoint to be served under a name."""
 
     name: str
@@ -33,6 +34,23 @@ class ServedModel:
     def facts(self) -> dict[str, object]:
         """What `transcribe` needs to know of it."""
         return {"path": str(self.path), "tasks": self.tasks, "languages": self.languages}
+
+
+def distinct(checkpoints: Sequence[ServedCheckpoint]) -> list[ServedCheckpoint]:
+    """The checkpoints, each once.
+
+    Raises:
+        UsageError: two different ones would be served under one name.
+    """
+    by_name: dict[str, ServedCheckpoint] = {}
+    for checkpoint in checkpoints:
+        other = by_name.setdefault(checkpoint.name, checkpoint)
+        if other.path.resolve() != checkpoint.path.resolve():
+            raise UsageError(
+                f"{other.path} and {checkpoint.path} would both be served as {checkpoint.name!r}: "
+                "rename one of the two folders."
+            )
+    return list(by_name.values())
 
 
 def source_repository() -> Path:
@@ -50,12 +68,12 @@ def source_repository() -> Path:
 
 
 def assemble(
-    target: Path, models: Sequence[ServedModel], sizing: Sizing, store: ModelStore, *, compute_type: str = "auto"
+    target: Path, models: Sequence[ServedCheckpoint], sizing: Sizing, store: ModelStore, *, compute_type: str = "auto"
 ) -> None:
     """Fill `target` with the models that Triton is to serve; weights are linked, not copied."""
     source = source_repository()
     for model in models:
-        folder = _copy(source / "whisper", target / f"whisper-{model.name}")
+        folder = _copy(source / "whisper", target / whisper_model(model.name))
         config = _read(folder)
         config.name = folder.name
         config.max_batch_size = sizing.group_size

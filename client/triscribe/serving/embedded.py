@@ -13,7 +13,7 @@ from types import TracebackType
 from triscribe.errors import ServingError
 from triscribe.extras import require
 from triscribe.models import ModelStore
-from triscribe.serving.assemble import ServedModel, assemble
+from triscribe.serving.assemble import ServedCheckpoint, assemble, distinct
 from triscribe.serving.endpoint import HealthEndpoint
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.process import DRAIN_S, MutualTls, ServerCommand
@@ -22,6 +22,7 @@ from triscribe.serving.shared_memory import SharedMemory
 from triscribe.serving.sizing import size_machine
 from triscribe.serving.supervisor import State, Supervisor, Watch
 from triscribe.triton.canary import Canary
+from triscribe.triton.names import name_of_folder
 
 DEFAULT_MODEL = "base"
 
@@ -95,7 +96,7 @@ class EmbeddedTriton:
                 undo.enter_context(self.health)
             run_dir = Path(tempfile.mkdtemp(prefix="triscribe-"))
             undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
-            models = [self._served(name) for name in self._options.models]
+            models = distinct([self._served(name) for name in self._options.models])
             sizing = size_machine(
                 device=self._options.device,
                 threads=self._options.threads,
@@ -145,12 +146,12 @@ class EmbeddedTriton:
     def _connect_url(self) -> str:
         return self.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - an address to connect to, not to bind
 
-    def _served(self, name: str) -> ServedModel:
+    def _served(self, name: str) -> ServedCheckpoint:
         path = self._store.resolve(name)
         if name not in self._store.manifest:
-            return ServedModel(path.name, path)
+            return ServedCheckpoint(name_of_folder(path.name), path)
         entry = self._store.manifest.get(name)
-        return ServedModel(name, path, tuple(entry.tasks), tuple(entry.languages))
+        return ServedCheckpoint(name, path, tuple(entry.tasks), tuple(entry.languages))
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def size_machine(*, device: str = "auto", threads: int = 0, instances: int = 0, 
         device: "auto" takes every visible GPU, or the CPU where there is none or none works; "cuda" and "cuda:N" (one
             of the visible GPUs; Triton is kept from touching the others) insist; "cpu".
         threads: of one execution on a CPU; 0 shares the cores out.
-        instances: whisper processes for each checkpoint on a CPU; 0 derives them.
+        instances: whisper processes for each checkpoint on a CPU, or for each GPU; 0 derives them (one for a GPU).
         weights_bytes: size of all served checkpoints, which every instance loads.
 
     Raises:
@@ -105,12 +105,13 @@ def size_machine(*, device: str = "auto", threads: int = 0, instances: int = 0, 
         # A GPU gains from larger batches, and a second execution in flight hides the host's work between two.
         gpus, depth = tuple(range(len(names))), 2 * len(names)
         return Sizing(
-            gpus,
-            threads or cores,
-            max(1, cores // 2),
+            gpus=gpus,
+            threads=threads or cores,
+            align_threads=max(1, cores // 2),
             group_size=16,
             bulk_group_s=480.0,
-            depth=depth,
+            depth=depth * max(1, instances),
+            instances=max(1, instances),
             cpu_fallback=kind == "auto",
             environment=environment,
         )
@@ -123,4 +124,13 @@ def size_machine(*, device: str = "auto", threads: int = 0, instances: int = 0, 
     # Groups of 8 were no faster than groups of 4, whose activations fit the caches better, and hold others up longer.
     # An alignment on one thread is some seven times as fast as whisper on one, so few instances keep up.
     aligners = max(1, cores // MAX_CPU_INSTANCES)
-    return Sizing((), threads or max(1, cores // wanted), 1, 4, 60.0, wanted, wanted, aligners)
+    return Sizing(
+        gpus=(),
+        threads=threads or max(1, cores // wanted),
+        align_threads=1,
+        group_size=4,
+        bulk_group_s=60.0,
+        depth=wanted,
+        instances=wanted,
+        align_instances=aligners,
+    )

@@ -57,21 +57,21 @@ class _LostError(ServingError):
     """A starting server was killed, or hangs because a worker was: it may come up at the next try."""
 
 
-class _Song:
+class _CanaryRun:
     """A canary on a thread of its own, so that the processes are watched while its answer is waited for."""
 
     def __init__(self, canary: Canary, timeout_s: float) -> None:
         self.error: Exception | None = None
-        self._thread = threading.Thread(target=self._sing, args=(canary, timeout_s), name="canary", daemon=True)
+        self._thread = threading.Thread(target=self._ask, args=(canary, timeout_s), name="canary", daemon=True)
         self._thread.start()
 
     @property
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
-    def _sing(self, canary: Canary, timeout_s: float) -> None:
+    def _ask(self, canary: Canary, timeout_s: float) -> None:
         try:
-            canary.sing(timeout_s=timeout_s)
+            canary.ask_all(timeout_s=timeout_s)
         except Exception as error:  # told to the supervisor, whose thread must not end
             self.error = error
 
@@ -178,7 +178,7 @@ class Supervisor:
             if self._stop.wait(0.1):
                 raise ServingError("Triton was stopped while it started.")
         try:
-            self._canary.sing(timeout_s=max(5.0, deadline - time.monotonic()))
+            self._canary.ask_all(timeout_s=max(5.0, deadline - time.monotonic()))
         except (ServingError, TimeoutError) as error:
             raise process.failure(f"Triton is up, but its first answer failed: {error}.") from error
         self._expected_stubs = process.stubs()
@@ -222,15 +222,15 @@ class Supervisor:
     def _watch_until_sick(self) -> str | None:
         """Why the server must be restarted, or None when we were told to stop."""
         next_canary = time.monotonic() + self._watch.canary_interval_s
-        silent, song = 0, None
+        silent, run = 0, None
         while not self._stop.wait(self._watch.poll_interval_s):
             if reason := self._missing_process() or self._frozen_process():
                 return reason
-            if song is None and time.monotonic() >= next_canary:
-                song = _Song(self._canary, self._watch.canary_deadline_s)
-            if song is None or not song.ended:
+            if run is None and time.monotonic() >= next_canary:
+                run = _CanaryRun(self._canary, self._watch.canary_deadline_s)
+            if run is None or not run.ended:
                 continue
-            error, song = song.error, None
+            error, run = run.error, None
             if error is None:
                 silent, next_canary = 0, time.monotonic() + self._watch.canary_interval_s
             elif not isinstance(error, TimeoutError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
-from triscribe.types import Notice, Overlap, Segment, SpeakerTurn, Transcript
+from triscribe.diarization.overlaps import find_overlaps
+from triscribe.types import Notice, Segment, SpeakerTurn, Transcript
 
 
 def label(channel: int) -> str:
@@ -33,35 +32,15 @@ def merge(channels: Sequence[Transcript]) -> Transcript:
         key=lambda segment: (segment.start, segment.end),
     )
     main = max(channels, key=lambda channel: sum(segment.end - segment.start for segment in channel.segments))
+    turns = tuple(SpeakerTurn(segment.start, segment.end, segment.speaker or "") for segment in segments)
     return replace(
         main,
         segments=tuple(segments),
         speakers=tuple(dict.fromkeys(segment.speaker for segment in segments if segment.speaker)),
-        turns=tuple(SpeakerTurn(segment.start, segment.end, segment.speaker or "") for segment in segments),
-        overlaps=_overlaps(segments),
+        turns=turns,
+        overlaps=find_overlaps(turns),
         warnings=_warnings(channels),
     )
-
-
-def _overlaps(segments: Sequence[Segment]) -> tuple[Overlap, ...]:
-    """Stretches in which more than one channel speaks."""
-    found: list[Overlap] = []
-    speaking: Counter[str] = Counter()
-    events = sorted(
-        (time, change, segment.speaker or "")
-        for segment in segments
-        for time, change in ((segment.start, 1), (segment.end, -1))
-    )
-    for (time, change, speaker), (until, _, _) in pairwise(events):
-        speaking[speaker] += change
-        together = tuple(sorted(+speaking))
-        if len(together) < 2 or until <= time:
-            continue
-        if found and found[-1].end == time and found[-1].speakers == together:
-            found[-1] = replace(found[-1], end=until)
-        else:
-            found.append(Overlap(time, until, together))
-    return tuple(found)
 
 
 def _warnings(channels: Sequence[Transcript]) -> tuple[Notice, ...]:

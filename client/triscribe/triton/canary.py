@@ -13,9 +13,31 @@ from tritonclient.utils import InferenceServerException
 
 from triscribe.errors import ServingError
 from triscribe.serving.process import MutualTls
-from triscribe.types import SAMPLE_RATE
+from triscribe.triton.names import TRANSCRIBE, whisper_model
+from triscribe.types import SAMPLE_RATE, Samples
 
 _BUSY = ("RESOURCE_EXHAUSTED",)
+
+
+def canary_audio() -> Samples:
+    """A second of faint noise, above the pipeline's silence threshold, so that the request reaches the weights."""
+    return np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
+
+
+class AnswersSince:
+    """Tells whether a model has answered somebody since it was last asked: then it needs no request of ours."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def since(self, model: str, successes: int) -> bool:
+        """Whether `successes`, Triton's own count, has grown; the first time it has not."""
+        before, self._counts[model] = self._counts.get(model, successes), successes
+        return successes > before
+
+    def forget(self) -> None:
+        """Start anew: the server was lost, and its counts with it."""
+        self._counts.clear()
 
 
 class Canary:
@@ -25,10 +47,8 @@ class Canary:
         self._url = url
         self._tls = tls
         self._models = tuple(models)
-        self._successes: dict[str, int] = {}
-        # Above the pipeline's silence threshold, so that the request really reaches the weights.
-        noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE)
-        self._audio = noise.astype(np.float32)
+        self._answered = AnswersSince()
+        self._audio = canary_audio()
 
     def _connect(self) -> grpcclient.InferenceServerClient:
         """A connection; the files are read each time, since they may have been renewed before a restart."""
@@ -49,7 +69,7 @@ class Canary:
         except InferenceServerException:
             return False
 
-    def sing(self, timeout_s: float) -> None:
+    def ask_all(self, timeout_s: float) -> None:
         """Make each model answer, or see that it has answered somebody since the last time.
 
         Raises:
@@ -68,11 +88,9 @@ class Canary:
             raise ServingError(f"a canary request failed: {error}") from error
 
     def _answered_meanwhile(self, client: grpcclient.InferenceServerClient, model: str) -> bool:
-        name = f"whisper-{model}"
+        name = whisper_model(model)
         statistics = client.get_inference_statistics(name, client_timeout=5.0)
-        successes = int(statistics.model_stats[0].inference_stats.success.count)
-        before, self._successes[name] = self._successes.get(name, 0), successes
-        return successes > before > 0
+        return self._answered.since(name, int(statistics.model_stats[0].inference_stats.success.count))
 
     def _ask(self, client: grpcclient.InferenceServerClient, model: str, deadline: float) -> None:
         audio = grpcclient.InferInput("AUDIO", [len(self._audio)], "FP32")
@@ -82,7 +100,7 @@ class Canary:
         options.set_data_from_numpy(text)
         answers: list[object] = []
         client.start_stream(lambda result, error: answers.append(error or result))
-        client.async_stream_infer("transcribe", [audio, options])
+        client.async_stream_infer(TRANSCRIBE, [audio, options])
         while not answers:
             if time.monotonic() > deadline:
                 client.stop_stream(cancel_requests=True)

@@ -27,11 +27,10 @@ from triscribe.errors import (
     ServerError,
     UnavailableError,
 )
+from triscribe.triton.names import TRANSCRIBE
 from triscribe.types import Chunk, ChunkResult, Notice, Samples, Segment, Word
 
 logger = logging.getLogger(__name__)
-
-MODEL = "transcribe"
 
 _CHANNEL = (
     # Several addresses behind one name are replicas; each stream goes to the next of them.
@@ -141,7 +140,7 @@ class TritonConnection:
         Raises:
             ServerError: it does not answer, or is not a server of ours.
         """
-        answer = await self._control(self._client.get_model_config(MODEL, client_timeout=timeout_s))
+        answer = await self._control(self._client.get_model_config(TRANSCRIBE, client_timeout=timeout_s))
         parameters = answer.config.parameters
         try:
             models = json.loads(parameters["models"].string_value)
@@ -200,7 +199,7 @@ class TritonConnection:
 
     async def _answer(self, inputs: list[grpcclient.InferInput], request_id: str) -> grpcclient.InferResult:
         async def requests() -> Any:
-            yield {"model_name": MODEL, "inputs": inputs, "request_id": request_id}
+            yield {"model_name": TRANSCRIBE, "inputs": inputs, "request_id": request_id}
 
         # One stream per chunk: balancers choose a replica per stream.
         stream = self._client.stream_infer(requests(), headers=self._headers())

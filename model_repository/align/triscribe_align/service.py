@@ -64,6 +64,7 @@ class Aligner:
         self._threads, self._device, self._max_sessions = threads, device, max(1, max_sessions)
         self._loaded: OrderedDict[str, LanguageAligner] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading = {language: threading.Lock() for language in self._files}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -96,17 +97,22 @@ class Aligner:
         return self._aligner(language).align(audio, words) if words else []
 
     def _aligner(self, language: str) -> LanguageAligner:
-        with self._lock:
-            aligner = self._loaded.pop(language, None)
-            if aligner is None:
-                aligner = LanguageAligner(
-                    description.read(self._files[language]), threads=self._threads, device=self._device
-                )
-                logger.info("aligner for %s loaded", language)
-            self._loaded[language] = aligner
-            while len(self._loaded) > self._max_sessions:
-                gone, _ = self._loaded.popitem(last=False)
-                logger.info("aligner for %s unloaded", gone)
+        # A lock a language: loading one takes seconds, in which those that are loaded go on.
+        with self._loading[language]:
+            with self._lock:
+                aligner = self._loaded.pop(language, None)
+                if aligner is not None:
+                    self._loaded[language] = aligner
+                    return aligner
+            aligner = LanguageAligner(
+                description.read(self._files[language]), threads=self._threads, device=self._device
+            )
+            logger.info("aligner for %s loaded", language)
+            with self._lock:
+                self._loaded[language] = aligner
+                while len(self._loaded) > self._max_sessions:
+                    gone, _ = self._loaded.popitem(last=False)
+                    logger.info("aligner for %s unloaded", gone)
             return aligner
 
 

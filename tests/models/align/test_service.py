@@ -1,6 +1,8 @@
 """What is refused, and what is loaded when."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -104,3 +106,27 @@ def test_a_broken_description_is_named(tmp_path):
     (tmp_path / "aligner.toml").write_text("language = 'en'")
     with pytest.raises(AlignError, match=r"aligner\.toml"):
         description.read(tmp_path / "aligner.toml")
+
+
+def test_a_language_that_loads_does_not_hold_up_one_that_is_loaded(three_languages, monkeypatch):
+    """The first German word once stopped all English ones for the seconds of loading."""
+    release = threading.Event()
+
+    class Slow:
+        def __init__(self, described, **_):
+            if described.folder.name == "xa":
+                assert release.wait(20)
+
+        def align(self, audio, words):
+            return []
+
+    monkeypatch.setattr(service, "LanguageAligner", Slow)
+    aligner = Aligner(three_languages)
+    aligner.align(SECOND, ["a"], "en")
+    with ThreadPoolExecutor(2) as pool:
+        loading = [pool.submit(aligner.align, SECOND, ["a"], "xa") for _ in range(2)]
+        assert aligner.align(SECOND, ["a"], "en") == []
+        assert aligner.align(SECOND, ["a"], "xb") == []
+        assert not any(job.done() for job in loading)
+        release.set()
+        assert [job.result(20) for job in loading] == [[], []]

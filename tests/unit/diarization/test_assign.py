@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triscribe.diarization.assign import assign
-from triscribe.diarization.client import Diarization
+from triscribe.diarization.options import Diarization
 from triscribe.types import Segment, SpeakerTurn, Word
 
 

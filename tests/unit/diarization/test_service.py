@@ -249,3 +249,25 @@ async def test_the_port_for_probes_answers_a_busy_process_and_nothing_else(tmp_p
         assert (await refusal(f"unix:{tmp_path}/health", CONFIG))[0] is grpc.StatusCode.UNIMPLEMENTED
     finally:
         await probed.stop(None)
+
+
+async def test_recordings_that_wait_share_the_memory(tmp_path, monkeypatch):
+    """Eight jobs of twelve hours were 22 GB; now all of them together have a bound, and give it back."""
+    monkeypatch.setattr(jobs, "MAX_HELD_BYTES", 5 * len(AUDIO.audio) // 2)
+    monkeypatch.setattr(service, "HEARTBEAT_S", 0.02)
+    engine = FakeEngine()
+    engine.released.clear()
+    async with serving(engine, tmp_path) as address, grpc.aio.insecure_channel(address) as channel:
+        stub = pb_grpc.DiarizationServiceStub(channel)
+        waiting = [stub.Diarize(iter([CONFIG, AUDIO])) for _ in range(2)]
+        assert all([(await call.read()).HasField("progress") for call in waiting])
+        await asyncio.to_thread(_until, lambda: engine.requests)
+        code, why = await refusal(address, CONFIG, AUDIO)
+        assert (code, "memory" in why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+        engine.released.set()
+        for call in waiting:
+            while (response := await call.read()) is not grpc.aio.EOF:
+                last = response
+            assert last.HasField("result")
+        for _ in range(4):
+            assert (await send(address, CONFIG, AUDIO))[-1].HasField("result")

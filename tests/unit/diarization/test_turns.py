@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triscribe.diarizer.turns import Found, arrange, find_overlaps
+from triscribe.diarization.overlaps import find_overlaps
+from triscribe.diarizer.turns import Found, arrange
 from triscribe.types import Overlap, SpeakerTurn
 
 times = st.integers(0, 20_000).map(lambda ms: ms / 1000)

@@ -7,9 +7,11 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from triscribe.errors import UsageError
 from triscribe.models import ModelStore
-from triscribe.serving.assemble import ServedModel, assemble
+from triscribe.serving.assemble import ServedCheckpoint, assemble, distinct
 from triscribe.serving.sizing import Sizing
+from triscribe.triton.names import name_of_folder, whisper_model
 
 ON_GPU = Sizing(gpus=(0, 1), threads=4, align_threads=2, group_size=16, bulk_group_s=480.0, depth=4)
 ON_CPU = Sizing(gpus=(), threads=3, align_threads=2, group_size=8, bulk_group_s=80.0, depth=3, instances=3)
@@ -19,8 +21,8 @@ ON_CPU = Sizing(gpus=(), threads=3, align_threads=2, group_size=8, bulk_group_s=
 def assembled(request, tmp_path_factory, base_folder, english_folder):
     target = tmp_path_factory.mktemp("repository") / "models"
     models = [
-        ServedModel("base", base_folder, ("transcribe", "translate")),
-        ServedModel("tiny.en", english_folder, ("transcribe",), ("en",)),
+        ServedCheckpoint("base", base_folder, ("transcribe", "translate")),
+        ServedCheckpoint("tiny.en", english_folder, ("transcribe",), ("en",)),
     ]
     assemble(target, models, request.param, ModelStore(), compute_type="int8")
     return target, request.param
@@ -78,6 +80,41 @@ def test_the_aligner_has_weights_for_each_language_it_is_said_to_serve(assembled
 @pytest.mark.parametrize(("cpu_fallback", "device"), [(True, "auto"), (False, "cuda")])
 def test_the_models_know_whether_the_cpu_may_serve_instead(tmp_path, base_folder, cpu_fallback, device):
     sizing = replace(ON_GPU, cpu_fallback=cpu_fallback)
-    assemble(tmp_path / "models", [ServedModel("base", base_folder)], sizing, ModelStore())
+    assemble(tmp_path / "models", [ServedCheckpoint("base", base_folder)], sizing, ModelStore())
     for model in ("whisper-base", "align"):
         assert config(tmp_path / "models" / model).parameters["device"].string_value == device
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("ct2", "ct2"),
+        ("My Model (v2)", "My-Model-v2"),
+        ("-leading", "leading"),
+        ("..dots", "dots"),
+        ("模型 large", "large"),
+        ("a/b\\c", "a-b-c"),
+    ],
+)
+def test_a_folder_gives_its_checkpoint_a_name_that_triton_takes(folder, name):
+    assert name_of_folder(folder) == name
+    assert whisper_model(name) == f"whisper-{name}"
+
+
+@pytest.mark.parametrize("folder", ["模型", "---", "."])
+def test_a_folder_whose_name_leaves_nothing_is_refused(folder):
+    with pytest.raises(UsageError, match="rename"):
+        name_of_folder(folder)
+
+
+def test_two_folders_of_one_name_are_refused_and_named(tmp_path):
+    """Once: "the run directory cannot be written (File exists): make room there"."""
+    paths = [tmp_path / parent / "ct2" for parent in ("a", "b")]
+    with pytest.raises(UsageError, match="rename") as caught:
+        distinct([ServedCheckpoint("ct2", path) for path in paths])
+    assert all(str(path) in str(caught.value) for path in paths)
+
+
+def test_a_checkpoint_given_twice_is_served_once(tmp_path):
+    twice = [ServedCheckpoint("ct2", tmp_path / "ct2"), ServedCheckpoint("ct2", tmp_path / "x" / ".." / "ct2")]
+    assert [checkpoint.name for checkpoint in distinct(twice)] == ["ct2"]

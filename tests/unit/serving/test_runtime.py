@@ -192,3 +192,13 @@ def test_instances_leave_memory_for_others(monkeypatch):
     assert machine.size_machine(device="cpu", weights_bytes=1_600_000_000).instances == 3
     assert machine.size_machine(device="cpu", weights_bytes=30_000_000_000).instances == 1
     assert machine.size_machine(device="cpu", weights_bytes=30_000_000_000, instances=2).instances == 2
+
+
+def test_instances_are_honoured_on_a_gpu(monkeypatch):
+    """Once `--instances` was dropped there, though the option promised it."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    one, three = (machine.size_machine(device="cuda", instances=count) for count in (0, 3))
+    assert (one.instances, three.instances) == (1, 3)
+    assert three.gpus == (0, 1)
+    assert three.depth == 3 * one.depth  # as many executions as can run, or they would stand idle
+    assert machine.size_machine(device="cpu", instances=3).instances == 3
