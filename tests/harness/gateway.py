@@ -71,8 +71,8 @@ class GatewayProcess:
 
     def wait_until_serving(self, credentials: grpc.ChannelCredentials | None = None) -> None:
         """Wait, as a load balancer would, until health says that calls can be answered."""
-        make = grpc.secure_channel if credentials else grpc.insecure_channel
-        with make(self.address, *([credentials] if credentials else [])) as channel:
+        opened = grpc.secure_channel(self.address, credentials) if credentials else grpc.insecure_channel(self.address)
+        with opened as channel:
             request = health_pb2.HealthCheckRequest(service=SERVICE)
             for response in health_pb2_grpc.HealthStub(channel).Watch(request, timeout=START_S):
                 if response.status == health_pb2.HealthCheckResponse.SERVING:

@@ -267,14 +267,15 @@ def _messages(target: Target, valid: list[bytes]) -> list[bytes]:
 
 
 def _call(target: Target, channel: grpc.Channel, path: str, messages: list[bytes], metadata: Any = ()) -> None:
+    method: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
     try:
-        for _ in channel.stream_stream(path)(iter(messages), timeout=60, metadata=metadata):
+        for _ in method(iter(messages), timeout=60, metadata=metadata):
             pass
         code = "OK"
     except grpc.RpcError as error:
         code = error.code().name
         if code not in PROPER | {"UNIMPLEMENTED"}:
-            target.found(f"{path}: {code} {error.details()[:120]}")
+            target.found(f"{path}: {code} {str(error.details())[:120]}")
     target.outcomes[code] += 1
 
 
@@ -326,7 +327,9 @@ def diarizer(target: Target) -> None:
                 messages = _messages(target, valid)
                 _call(target, channel, "/triscribe.v1.DiarizationService/Diarize", messages, token)
             with suppress(grpc.RpcError):
-                list(channel.stream_stream("/triscribe.v1.DiarizationService/Diarize")(iter(valid), timeout=60))
+                method: grpc.StreamStreamMultiCallable[bytes, bytes]
+                method = channel.stream_stream("/triscribe.v1.DiarizationService/Diarize")
+                list(method(iter(valid), timeout=60))
                 target.found("a call without the token was answered")
             stub = diarization_pb2_grpc.DiarizationServiceStub(channel)
             requests = [

@@ -12,7 +12,8 @@ from triscribe.cli.doctor import preflight
 from triscribe.doctor import Subject
 from triscribe.errors import UsageError
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.serving.process import DRAIN_S, MutualTls
+from triscribe.serving.process import DRAIN_S
+from triscribe.triton.tls import MutualTls
 
 
 def serve(

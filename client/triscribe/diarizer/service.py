@@ -36,7 +36,7 @@ class NoRoomError(Exception):
     """The recordings of other jobs take the memory there is."""
 
 
-class TokenAuth(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class TokenAuth(grpc.aio.ServerInterceptor):
     """Refuses calls without the token; health checks need none."""
 
     def __init__(self, token: str) -> None:
@@ -46,7 +46,7 @@ class TokenAuth(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is missing or wrong")
             raise AssertionError  # abort raised
 
-        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+        self._refusal: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(refuse)
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], call: Any) -> Any:
         """Passes the call on, or hands it to a method that refuses."""

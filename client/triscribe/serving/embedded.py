@@ -16,13 +16,14 @@ from triscribe.models import ModelStore
 from triscribe.serving.assemble import ServedCheckpoint, assemble, distinct
 from triscribe.serving.endpoint import HealthEndpoint
 from triscribe.serving.ports import ReservedPorts
-from triscribe.serving.process import DRAIN_S, MutualTls, ServerCommand
+from triscribe.serving.process import DRAIN_S, ServerCommand
 from triscribe.serving.runtime import find_runtime
 from triscribe.serving.shared_memory import SharedMemory
 from triscribe.serving.sizing import size_machine
 from triscribe.serving.supervisor import State, Supervisor, Watch
 from triscribe.triton.canary import Canary
 from triscribe.triton.names import name_of_folder
+from triscribe.triton.tls import MutualTls
 
 DEFAULT_MODEL = "base"
 

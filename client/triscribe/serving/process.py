@@ -17,6 +17,7 @@ from triscribe.errors import ServingError
 from triscribe.serving.ports import ReservedPorts
 from triscribe.serving.runtime import STUB, Runtime
 from triscribe.serving.shared_memory import SharedMemory
+from triscribe.triton.tls import MutualTls
 
 DRAIN_S = 10.0
 """What requests under way get to finish, after a stop was asked for."""
@@ -40,29 +41,6 @@ ALLOCATOR = {
 execution's activations are given back and faulted in again, 4 KiB at a time."""
 
 _LAUNCHER = Path(__file__).with_name("_exec.py")
-
-
-@dataclass(frozen=True)
-class MutualTls:
-    """PEM files of the gRPC port: certificate chain, its key, and the authority whose certificates callers must show.
-
-    There is no TLS without client certificates: it would let everybody in, since Triton has no authentication. The
-    supervisor calls with the same certificate, so it has to be good for both roles and for the name `localhost`.
-    """
-
-    cert: Path
-    key: Path
-    client_ca: Path
-
-    def arguments(self) -> list[str]:
-        """The part of Triton's command line. HTTP is switched off: it knows no client certificates."""
-        return [
-            "--grpc-use-ssl-mutual=true",
-            f"--grpc-server-cert={self.cert}",
-            f"--grpc-server-key={self.key}",
-            f"--grpc-root-cert={self.client_ca}",
-            "--allow-http=false",
-        ]
 
 
 @dataclass(frozen=True)

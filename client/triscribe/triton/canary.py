@@ -12,8 +12,8 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from triscribe.errors import ServingError
-from triscribe.serving.process import MutualTls
 from triscribe.triton.names import TRANSCRIBE, whisper_model
+from triscribe.triton.tls import MutualTls
 from triscribe.types import SAMPLE_RATE, Samples
 
 _BUSY = ("RESOURCE_EXHAUSTED",)

@@ -73,8 +73,8 @@ def code_of(call) -> grpc.StatusCode:
         for _ in call:
             pass
     except grpc.RpcError as error:
-        return error.code()
-    return call.code()
+        return grpc.StatusCode(error.code())
+    return grpc.StatusCode(call.code())
 
 
 @fuzz(200)

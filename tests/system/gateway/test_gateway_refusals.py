@@ -4,6 +4,7 @@ import asyncio
 import socket
 import wave
 from io import BytesIO
+from typing import Any
 
 import grpc
 import pytest
@@ -111,10 +112,12 @@ async def test_a_malformed_message(gateway):
     async with grpc.aio.insecure_channel(gateway.address) as channel:
         for method in ("Recognize", "UploadRecognize", "StreamingRecognize"):
             path = f"/triscribe.v1.SpeechService/{method}"
+            call: Any
+            raw: Any = channel
             if method == "Recognize":
-                call = channel.unary_unary(path)(b"\xff\xff\xff")
+                call = raw.unary_unary(path)(b"\xff\xff\xff")
             else:
-                call = channel.stream_stream(path)(iter([b"\xff\xff\xff"]))
+                call = raw.stream_stream(path)(iter([b"\xff\xff\xff"]))
             assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT, method
 
 

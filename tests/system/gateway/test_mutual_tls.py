@@ -18,7 +18,7 @@ from tests.harness.gateway import GatewayProcess
 from tests.harness.processes import wait_for
 from triscribe.client import Client, Connection, tls_credentials
 from triscribe.serving import EmbeddedTriton, ServeOptions
-from triscribe.serving.process import MutualTls
+from triscribe.triton.tls import MutualTls
 
 _Status = health_pb2.HealthCheckResponse
 
@@ -85,7 +85,7 @@ def test_a_recording_passes_both_doors(gateway, files, conversation):
 def test_the_port_for_probes_answers_nothing_else(gateway):
     assert health(gateway, "live") == _Status.SERVING
     with grpc.insecure_channel(f"127.0.0.1:{gateway.events('listening')[0]['health_port']}") as channel:
-        call = channel.unary_unary("/triscribe.v1.SpeechService/ListModels")
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/triscribe.v1.SpeechService/ListModels")
         with pytest.raises(grpc.RpcError) as caught:
             call(b"", timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -17,7 +17,7 @@ from triscribe.v1 import speech_pb2 as pb
 from triscribe.v1 import speech_pb2_grpc
 
 
-class Anything(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Anything(grpc.GenericRpcHandler):
     """Answers whatever is asked, as a service does that somebody registers one day."""
 
     def service(self, details):
@@ -41,7 +41,8 @@ async def address():
 async def code(address, method):
     async with grpc.aio.insecure_channel(address) as channel:
         try:
-            await channel.unary_unary(method)(b"")
+            call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+            await call(b"")
         except grpc.aio.AioRpcError as error:
             return error.code()
         return grpc.StatusCode.OK

@@ -27,7 +27,7 @@ async def recorder():
     """Stands in for Triton: keeps the metadata of every call, and refuses it."""
     seen = []
 
-    class Refuse(grpc.GenericRpcHandler):  # type: ignore[misc]
+    class Refuse(grpc.GenericRpcHandler):
         def service(self, details):
             seen.append(dict(details.invocation_metadata))
 

@@ -34,7 +34,7 @@ class GrpcCall:
     """What a handler gets in the place of gRPC's context: the call, and the messages of its stream."""
 
     call: Call
-    context: Any
+    context: grpc.aio.ServicerContext[Any, Any]
 
     async def read(self, idle_s: float) -> Any:
         """The next request of a stream; None at its end.
@@ -54,13 +54,17 @@ class GrpcCall:
         await self.context.write(message)
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method of SpeechService; health checks and reflection pass, anything else is UNIMPLEMENTED."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],  # the stubs' handlers are synchronous
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
         """Wrap the handler of one call."""
         if details.method.startswith(_OPEN_TO_ALL):
             return await continuation(details)
@@ -73,7 +77,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         method = details.method.removeprefix(_PREFIX)
         codecs = _lenient(handler.request_deserializer), handler.response_serializer
 
-        async def unary(request: Any, context: Any) -> Any:
+        async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async def work(call: GrpcCall) -> Any:
                 if request is MALFORMED:
                     raise InvalidArgumentError("the message is not what the proto says")
@@ -81,7 +85,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
             return await self._around(method, metadata, context, work)
 
-        async def stream(requests: Any, context: Any) -> None:
+        async def stream(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             await self._around(method, metadata, context, partial(handler.stream_stream, requests))
 
         if handler.unary_unary:
@@ -89,7 +93,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return grpc.stream_stream_rpc_method_handler(stream, *codecs)
 
     async def _around(
-        self, method: str, metadata: Mapping[str, Any], context: Any, work: Callable[[GrpcCall], Awaitable[T]]
+        self,
+        method: str,
+        metadata: Mapping[str, Any],
+        context: grpc.aio.ServicerContext[Any, Any],
+        work: Callable[[GrpcCall], Awaitable[T]],
     ) -> T:
         call = Call(method, request_id(metadata))
         arrival = Arrival(metadata, _peer(context), _PREFIX + method, context.time_remaining)
@@ -113,10 +121,10 @@ def _lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return parse
 
 
-def _peer(context: Any) -> str:
+def _peer(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Who calls without a token: the name in its certificate, else its address."""
     names = context.auth_context().get("x509_common_name")
     if names:
-        return str(names[0].decode(errors="replace"))
+        return next(iter(names)).decode(errors="replace")
     peer = str(context.peer())  # ipv4:127.0.0.1:1234, ipv6:%5B::1%5D:1234, unix:
     return peer.rpartition(":")[0] if peer.startswith("ip") else peer
