@@ -1,4 +1,4 @@
-"""The values that cross the client's doors. Times are seconds as float unless a name says otherwise."""
+"""The values that callers of the package get and give. Times are seconds as float unless a name says otherwise."""
 
 from __future__ import annotations
 

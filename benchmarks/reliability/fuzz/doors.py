@@ -1,4 +1,4 @@
-"""One door under coverage-guided fire (atheris, libFuzzer); `fuzz_guided.py` starts it.
+"""One door under coverage-guided fire (atheris, libFuzzer); `guided` starts it.
 
     .venv/bin/python -m benchmarks.reliability.fuzz.doors [DOOR SECONDS SEED FOLDER]
 

@@ -92,8 +92,8 @@ class AsyncClient:
         Args:
             source: a path, the bytes of a media file, or an open binary stream.
             options: what to do with it.
-            progress: told the share of the work done, 0 to 1, about once a second.
-            final: told each segment as soon as it will not change.
+            progress: called with the share of the work done, 0 to 1, about once a second.
+            final: called with each segment as soon as it will not change.
             timeout_s: for the whole call.
             request_id: for the gateway's log.
 

@@ -2,7 +2,7 @@
 
 Windows of 10 s at a step of 1 s share nine tenths of their audio, so most embeddings of a window repeat those of
 its neighbour. Computing them for every n-th window only, and letting the windows between take them over from the
-same voice next door, keeps what a small step is good for (many votes for each frame, many members for each
+same voice in the next window, keeps what a small step is good for (many votes for each frame, many members for each
 cluster) at a fraction of its price.
 """
 

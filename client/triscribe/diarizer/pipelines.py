@@ -1,4 +1,4 @@
-"""Loads pipelines on first use, keeps them, and runs them: the only door to PyTorch and pyannote.audio."""
+"""Loads pipelines on first use, keeps them, and runs them: the only module that runs pyannote.audio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PipelineLibrary:
         Args:
             samples: shape `(n_samples,)`, 16 kHz, in [-1, 1].
             request: which pipeline, and what is known.
-            report: told how far it is.
+            report: called with how far it is.
 
         Raises:
             DiarizationError: the pipeline cannot be loaded.

@@ -1,4 +1,4 @@
-"""What the diarizer process is told at its start."""
+"""Settings of the diarizer process."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def check_encode(
         try:
             path = store.resolve(name)
         except ModelError:
-            continue  # told by check_models
+            continue  # check_models reports it
         for device in devices:
             formats: tuple[str, ...] = _TRIED[device.partition(":")[0]]
             if compute_type not in ("auto", *formats):

@@ -37,7 +37,7 @@ from triscribe.v1 import speech_pb2_grpc
 logger = logging.getLogger(__name__)
 
 _LAST_WORDS_S = 2.0
-"""What calls get, after they were told that the gateway ends, to send their status."""
+"""Time for open calls to send their status, after they were interrupted."""
 
 _PER_CONNECTION_STREAMS = 1024
 

@@ -1,6 +1,6 @@
 """Several languages in one recording: which is spoken when. Pure functions over what was detected.
 
-The recording is heard in windows of some seconds, parted at every pause. A hidden Markov model decides: what was
+The recording is cut into windows of some seconds, at every pause. A hidden Markov model decides: what was
 detected in each window, weighed by its length, against the recording's own mix and the price of a change. One short
 window among others of a language therefore does not flip.
 """
@@ -18,7 +18,7 @@ from triscribe.speech.chunking import ChunkingOptions
 from triscribe.types import SAMPLE_RATE, Chunk, Samples, Span
 
 WINDOWS = ChunkingOptions(target_s=4.0, max_s=8.0, max_gap_s=0.3, packing="pauses")
-"""How a recording is cut to be heard; the rests of the cut may be shorter."""
+"""How a recording is cut into windows; the rests of the cut may be shorter."""
 
 TRUSTED_S = 4.0
 """A window this long, or longer, is believed in full; of a shorter one, the mix of the recording makes up the rest."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 from triscribe.types import Segment, Word
 
 _MIN_STRETCH_S = 3.0
-"""Shorter stretches are worse heard, and a full stop in them is often that of an abbreviation."""
+"""Shorter stretches are recognised worse, and a full stop in them is often that of an abbreviation."""
 
 
 class LocalAgreement:

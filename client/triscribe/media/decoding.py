@@ -30,7 +30,7 @@ MAX_SAMPLE_RATE = 3_000_000
 """Hz. DSD512 decodes to 2.8 MHz; beyond, the resampler's filter alone takes hundreds of megabytes."""
 
 MAX_CHANNELS = 8
-"""Channels that are told apart: 7.1 sound. Each takes 230 MB an hour."""
+"""Channels that can be decoded separately: 7.1 sound. Each takes 230 MB an hour."""
 
 _BLOCK = SAMPLE_RATE
 """Samples that leave the resampler at once."""

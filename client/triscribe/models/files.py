@@ -27,7 +27,7 @@ class Fetch:
         files: folder that receives them under their short names.
         downloads: folder for unfinished downloads; kept until the model is complete, so a later try resumes.
         revision: commit recorded by an earlier pull, None on the first.
-        notify: told what is being fetched, one line for a person at a time.
+        notify: called with what is being fetched, one line for a person at a time.
     """
 
     model: Model

@@ -110,7 +110,7 @@ class Calls:
         """Let a call in, do its work within its deadline, and write down how it ended.
 
         Raises:
-            ServerError: what the caller is told.
+            ServerError: the answer to the caller.
             CancelledError: of asyncio: the caller itself went away.
         """
         task = cast("asyncio.Task[Any]", asyncio.current_task())
@@ -167,7 +167,7 @@ class Calls:
 
 
 def _refusal(error: BaseException, call: Call) -> ServerError | None:
-    """What the caller is told; None when the caller itself went away."""
+    """The answer to the caller; None when the caller itself went away."""
     error = first_of(error)
     if isinstance(error, asyncio.CancelledError):
         return UnavailableError("the gateway is shutting down") if call.draining else None

@@ -1,4 +1,4 @@
-"""What a caller is told when a call fails, whatever door it came through."""
+"""The answer to a caller whose call failed, whatever door it came through."""
 
 from __future__ import annotations
 

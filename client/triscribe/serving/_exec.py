@@ -14,6 +14,6 @@ if __name__ == "__main__":
     parent, *command = sys.argv[1:]
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != int(parent):  # it died before we asked to be told
+    if os.getppid() != int(parent):  # it died before we asked for its death signal
         sys.exit("the parent is gone")
     os.execv(command[0], command)  # noqa: S606 - no shell is the point

@@ -92,7 +92,7 @@ class EmbeddedTriton:
         require("icu4py", "server", "A server of its own")  # the others may be there: faster-whisper brings CTranslate2
         with ExitStack() as undo:
             if self._options.health_port is not None:
-                # First to come and last to go: fetching weights and draining are states to be told too.
+                # First to come and last to go: fetching weights and draining are states to be reported too.
                 self.health = HealthEndpoint(self._options.host, self._options.health_port, self._state)
                 undo.enter_context(self.health)
             run_dir = Path(tempfile.mkdtemp(prefix="triscribe-"))

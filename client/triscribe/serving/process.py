@@ -124,7 +124,7 @@ class ServerProcess:
         return {child.pid for child, status in self._stubs() if status != psutil.STATUS_ZOMBIE}
 
     def lost_stubs(self) -> set[int]:
-        """Those that ended and were not buried: Triton waits for ever for a stub that dies while it loads."""
+        """Those that ended and were not waited for: Triton waits for ever for a stub that dies while it loads."""
         return {child.pid for child, status in self._stubs() if status == psutil.STATUS_ZOMBIE}
 
     def _stubs(self) -> list[tuple[psutil.Process, str]]:

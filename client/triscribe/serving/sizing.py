@@ -52,7 +52,7 @@ class Sizing:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def limits(self) -> dict[str, float]:
-        """What the queue of `transcribe` is told."""
+        """Limits for the queue of `transcribe`."""
         return {
             "max_waiting_s": self.max_waiting_s,
             "group_size": self.group_size,

@@ -50,7 +50,8 @@ class State(Enum):
 
 
 _WORKER_DIED = "is not healthy"
-"""What Triton says of a stub that was killed; of one that failed it tells why."""
+"""Triton logs this when a stub was killed. When a stub raises, Triton logs the exception instead, and a restart would
+not help."""
 
 
 class _LostError(ServingError):
@@ -72,7 +73,7 @@ class _CanaryRun:
     def _ask(self, canary: Canary, timeout_s: float) -> None:
         try:
             canary.ask_all(timeout_s=timeout_s)
-        except Exception as error:  # told to the supervisor, whose thread must not end
+        except Exception as error:  # kept for the supervisor, whose thread must not end
             self.error = error
 
 
@@ -184,7 +185,7 @@ class Supervisor:
         self._expected_stubs = process.stubs()
 
     def _guard(self) -> None:
-        """Watch until told to stop, restarting what died."""
+        """Watch until `stop` is called, restarting what died."""
         started, in_a_row = time.monotonic(), 0
         while (reason := self._watch_until_sick()) is not None:
             if time.monotonic() - started > self._watch.stable_s:
@@ -220,7 +221,7 @@ class Supervisor:
         return self._process.failure(why) if self._process else ServingError(why)
 
     def _watch_until_sick(self) -> str | None:
-        """Why the server must be restarted, or None when we were told to stop."""
+        """Why the server must be restarted, or None when `stop` was called."""
         next_canary = time.monotonic() + self._watch.canary_interval_s
         silent, run = 0, None
         while not self._stop.wait(self._watch.poll_interval_s):

@@ -61,8 +61,8 @@ class ChunkingOptions:
 DEFAULT_OPTIONS = ChunkingOptions()
 
 LONG_CONTEXT = ChunkingOptions(target_s=29.0)
-"""For languages of which Whisper heard less than English: what it is unsure of, it gets from the context. On the German
-and Spanish recordings the errors fell from 15.7 to 13.9 and from 13.1 to 10.1 % (docs/benchmarks.md)."""
+"""For languages of which Whisper knows less speech than English: what it is unsure of, it gets from the context. On the
+German and Spanish recordings the errors fell from 15.7 to 13.9 and from 13.1 to 10.1 % (docs/benchmarks.md)."""
 
 
 def options_for(language: str | None) -> ChunkingOptions:

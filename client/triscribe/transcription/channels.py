@@ -15,7 +15,7 @@ def label(channel: int) -> str:
 
 
 def of_channel(segment: Segment, channel: int) -> Segment:
-    """The segment as it was heard on a channel, which is its speaker."""
+    """The segment as the one of a channel, which is its speaker."""
     speaker = label(channel)
     words = tuple(replace(word, speaker=speaker) for word in segment.words)
     return replace(segment, words=words, speaker=speaker, channel=channel)

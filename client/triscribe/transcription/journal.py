@@ -81,7 +81,7 @@ class Journal:
     def close(self) -> None:
         """Leave the file for the next try."""
         if self._file is not None:
-            with suppress(OSError):  # a full disk, told already
+            with suppress(OSError):  # a full disk, reported already
                 self._file.close()
             self._file = None
         self._lock.release()

@@ -41,7 +41,7 @@ class Sounding:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The edges of a chunk; `starts` and `ends` name the edge of each word, None for words that were not heard."""
+    """The edges of a chunk; `starts` and `ends` name the edge of each word, None for words that were not found."""
 
     edges: list[Edge]
     starts: list[int | None]
@@ -52,8 +52,8 @@ def plan(words: Sequence[Sounding | None], untold: Sequence[Sounding | None], du
     """The edges of a chunk: neighbours share one unless there is a pause or untold speech between them.
 
     Args:
-        words: what was heard of each word.
-        untold: speech without text before each heard word; one more item, for after the last one.
+        words: what was found of each word.
+        untold: speech without text before each found word; one more item, for after the last one.
         duration: of the chunk, in seconds.
     """
     edges: list[Edge] = []

@@ -11,7 +11,7 @@ Timing = Literal["aligned", "interpolated"]
 
 SHORTEST_WORD_S: Final = 0.01
 _SECONDS_PER_LETTER: Final = 0.08
-"""Pace of words that nothing was heard of: 15 characters a second with spaces is ordinary English speech."""
+"""Pace of words that were not found in the audio: 15 characters a second with spaces is ordinary English speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Heard:
 def lay_out(words: Sequence[str], heard: Sequence[Heard | None], duration: float) -> list[AlignedWord]:
     """Give every word a time: `start < end`, no overlaps, inside `[0, duration]`.
 
-    Words that were not heard share the room between their neighbours by their number of letters, at a speaker's
+    Words that were not found share the room between their neighbours by their number of letters, at a speaker's
     ordinary pace at most, so that the last one does not stretch into silence.
 
     Args:
@@ -75,7 +75,7 @@ def _timing(word: Heard | None) -> Timing:
 
 
 def _share(words: Sequence[str], left: float, right: float, *, late: bool) -> list[tuple[float, float]]:
-    """Split the room between two heard words; `late` puts the words at its end (before the first heard word)."""
+    """Split the room between two found words; `late` puts the words at its end (before the first found word)."""
     letters = [max(sum(map(str.isalnum, word)), 0) for word in words]
     wanted = [max(count * _SECONDS_PER_LETTER, SHORTEST_WORD_S) for count in letters]
     scale = min(1.0, max(right - left, 0.0) / sum(wanted))

@@ -1,4 +1,7 @@
-"""Written words → what a speaker says. Everything particular to a language comes from its `[text]` table.
+"""Written words → what a speaker says.
+
+What is particular to a language comes from its `[text]` table, but for four things that are still English here:
+ordinals (`1st`), `'s`, plurals and times of day. A language that writes these differently needs them moved.
 
 Each written word gives one or more readings ("2025": twenty twenty five, two thousand and twenty five); the aligner
 takes the one that the audio supports. A reading is a tuple of spoken words, empty for pure punctuation.

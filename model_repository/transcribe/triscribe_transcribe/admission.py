@@ -11,11 +11,11 @@ from .errors import PipelineError
 Lane = Literal["interactive", "bulk"]
 
 _FIRST_GUESS = 50.0
-"""Audio seconds a second of one execution, until one was seen: a small checkpoint on one core. A wrong guess lasts for
-the first execution behind which somebody waits."""
+"""Assumed speed (audio seconds per second) until the first execution with others waiting has been measured: that of a
+small checkpoint on one core."""
 
 _WEIGHT = 0.1
-"""By which what was learned fades with each further execution."""
+"""Share of each further measurement in the running mean."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ class Gate:
         admission.reserved_s = 0.0
 
     def executed(self, cost_s: float, took_s: float) -> None:
-        """Learn from an execution that held as much as was there for it; smaller ones are slower than need be.
+        """Update the speed from an execution while others waited.
+
+        Executions of an idle queue are smaller, and would make the estimate too low.
 
         Args:
             cost_s: audio seconds of first calls in it. Further ones cost time that first ones wait for, so they make

@@ -1,4 +1,7 @@
-"""Pauses for cross-attention, whose words touch: each lasts until the next one begins, however long nobody speaks."""
+"""Pauses between words. Cross-attention gives words no gaps: a word ends where the next begins.
+
+This module cuts the silence out of them, by the level of the audio.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ HOPELESS_LOGPROB = -2.0
 -1.0 to -4.5, and the least sure of 101 segments of real speech has -0.7."""
 
 DOUBTFUL_NO_SPEECH = 0.3
-"""From this `no_speech_prob` on a text that failed on all steps is none; real speech has up to 0.43, but passes."""
+"""If every temperature failed and `no_speech_prob` is at least this, drop the text. Real speech reaches 0.43, but then
+passes at least one step."""
 
 
 class Verdict(Enum):
@@ -76,7 +77,7 @@ def best(candidates: list[tuple[Candidate, Verdict]]) -> tuple[Candidate, Verdic
 def is_made_up(candidate: Candidate, verdict: Verdict, options: Options) -> bool:
     """Whether the best of several attempts that all failed says more about the model than about the audio.
 
-    It is left out then, with a warning: what is heard as noise at every temperature is noise. A caller who moves
+    It is left out then, with a warning: what looks like noise at every temperature is noise. A caller who moves
     `no_speech_threshold` to 1 switches this off, as he does the gate of openai/whisper.
     """
     if verdict is not Verdict.LOW_CONFIDENCE or options.no_speech_threshold == 1:

@@ -36,7 +36,7 @@ class Scheduler:
     """Admits, orders and groups the calls to one whisper model. Belongs to one event loop."""
 
     def __init__(self, limits: Limits, execute: Execute, on_change: Callable[[], None] = lambda: None) -> None:
-        """Start empty; `on_change` is told whenever `waiting_s` has changed."""
+        """Start empty; `on_change` is called whenever `waiting_s` has changed."""
         self._limits = limits
         self._execute = execute
         self._on_change = on_change
@@ -150,10 +150,9 @@ class Scheduler:
     def _take_group(self, lane: Lane, group: Hashable, executions: int) -> list[_Job]:
         """The oldest job of a group and, in order, those that can share its execution.
 
-        What waits is shared out between `executions`: two halves side by side are faster than one whole beside an
-        idle instance. For interactive requests these are the ones that may start now. The end of a file is shared
-        with those that still run, too: its groups shrink, so that all instances end at nearly the same time (guided
-        self-scheduling, Polychronopoulos and Kuck 1987).
+        Split the waiting jobs over `executions` equal groups: two halves side by side are faster than one whole beside
+        an idle instance. Interactive: over the free instances. Bulk: over all instances, so that the last groups of a
+        file shrink and all instances end together (guided self-scheduling, Polychronopoulos and Kuck 1987).
         """
         waiting, cap_s = self._lanes[lane], self._limits.bulk_group_s if lane == "bulk" else float("inf")
         alike = [job for job in waiting if job.group == group]

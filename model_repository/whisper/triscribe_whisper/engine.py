@@ -202,8 +202,8 @@ class Engine:
 
 
 def _key(call: Call) -> _GroupKey:
-    # The language is a prompt token of its own for every row, so different languages share a call; whether it is
-    # known is not: detection is a decoder step more.
+    # The language is a prompt token of its own for every row, so different languages share a call. Rows with and
+    # without a given language cannot share one: detection needs an extra decoder step.
     detects = call.options.language is None
     plain = call.options.model_copy(update={"prompt": (), "language": None, "content_frames": 0})
     return _GroupKey(call.features.shape[1], len(call.options.prompt), detects, plain)

@@ -1,7 +1,7 @@
 """grpc.health.v1 with Watch.
 
 grpc_health's own asyncio servicer forgets all watchers of a service when one of them leaves, so that the others are
-never told anything again; hence this one.
+never informed again; hence this one.
 """
 
 from __future__ import annotations
