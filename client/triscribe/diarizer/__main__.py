@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from triscribe.diarizer.settings import DEFAULT_MAX_HOURS
@@ -42,7 +43,8 @@ def _importable(name: str) -> bool:
         return False
 
 
-def _arguments() -> argparse.Namespace:
+def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; None takes that of this process."""
     parser = argparse.ArgumentParser(prog="python -m triscribe.diarizer", description=__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--socket", type=Path, help="listen on this Unix socket")
@@ -64,7 +66,7 @@ def _arguments() -> argparse.Namespace:
         help="open checkpoints that the manifest does not know; opening one can run code of whoever made it",
     )
     parser.add_argument("--max-hours", type=float, default=DEFAULT_MAX_HOURS, help="longest recording taken")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if bool(arguments.tls_cert) != bool(arguments.tls_key) or (arguments.tls_client_ca and not arguments.tls_cert):
         parser.error("--tls-cert and --tls-key belong together; --tls-client-ca needs them")
     if arguments.listen and not arguments.listen.startswith(_LOOPBACK):
@@ -77,7 +79,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Checks the environment and serves until SIGTERM or the end of the parent."""
-    arguments = _arguments()
+    arguments = read_arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if arguments.parent:
         from triscribe.diarizer.parent import die_with_parent  # noqa: PLC0415 - before anything slow

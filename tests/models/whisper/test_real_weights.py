@@ -79,8 +79,9 @@ def test_a_prompt_changes_the_spelling(base, chunks):
         (answer,) = base.run([Call(chunks[1], options)])
         return tokenizer.decode([token for token in answer.tokens if token < tokenizer.eot])
 
+    spelt = text(" Dianne and Sheela talk about New Jersey. Dianne, Sheela, Dianne.")
     assert "Dianne" not in text("")
-    assert text(" Dianne and Sheela talk about New Jersey. Dianne, Sheela, Dianne.") != text("")
+    assert "Dianne" in spelt
 
 
 def test_an_unknown_language_touches_only_its_own_call(base, chunks):

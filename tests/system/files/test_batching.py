@@ -1,6 +1,8 @@
 """Requests of many callers share executions and get what they would have got alone."""
 
+import re
 import urllib.request
+from collections import defaultdict
 
 import pytest
 import tritonclient.grpc as grpcclient
@@ -38,10 +40,26 @@ def test_sixteen_at_once_share_executions_and_answers_do_not_change(server, requ
     assert executions < len(requests)
 
 
-def test_retries_are_counted_in_the_metrics(server):
+def test_retries_are_counted_in_the_metrics(server, conversation):
+    """A threshold that no text passes: every step of the ladder but the last is followed by a try."""
+    before = _retries(server)
+    options = {"language": "en", "temperature": [0.0, 0.2], "log_prob_threshold": 0.0, "beam_size": 1}
+    with RawClient(server.url) as client:
+        answer = ok(client.ask(conversation.part(6.5, 10.5), options))
+    assert text_of(answer)
+    grown = {reason: count - before.get(reason, 0.0) for reason, count in _retries(server).items()}
+    assert grown["low_confidence"] >= 1
+    assert sum(grown.values()) == grown["low_confidence"]
+
+
+def _retries(server):
+    """Retries so far, by their reason."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.ports.metrics}/metrics", timeout=10) as answer:
-        metrics = answer.read().decode()
-    assert "triscribe_chunk_retries_total{" in metrics
+        found = re.findall(r'^triscribe_chunk_retries_total{.*?reason="(\w+)".*?} (\S+)$', answer.read().decode(), re.M)
+    counts: defaultdict[str, float] = defaultdict(float)
+    for reason, count in found:
+        counts[reason] += float(count)
+    return counts
 
 
 def _statistics(server):
