@@ -26,7 +26,7 @@ from triscribe.live.agreement import LocalAgreement, longest_pause
 from triscribe.live.tail import AudioTail
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
-from triscribe.transcription.stitching import placed
+from triscribe.transcription.placing import placed
 from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Samples, Segment
 
 BLOCK_SAMPLES = 4096

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from triscribe.language import switching
 from triscribe.language.chinese import in_script
-from triscribe.language.choice import PROBED_CHUNKS
 from triscribe.language.switching import Spoken
-from triscribe.tasks import all_of
 from triscribe.transcription.journal import Journal
 from triscribe.transcription.options import Priority, TranscribeOptions
 from triscribe.triton.session import Session
@@ -51,16 +46,6 @@ class ChunkTranscriber:
             if self.journal:
                 self.journal.put(chunk, request, result)
         return self._finished(result, spoken)
-
-    async def detect(self, chunks: Sequence[Chunk]) -> list[dict[str, float]]:
-        """The probability of each allowed language in each chunk."""
-        request = self.options.request(language=None, priority="bulk" if len(chunks) > PROBED_CHUNKS else "interactive")
-
-        async def one(chunk: Chunk) -> dict[str, float]:
-            found = await self.session.detect_language(chunk.samples, request, timeout_s=self.options.timeout_s)
-            return switching.among(found, self.options.languages)
-
-        return await all_of(partial(one, chunk) for chunk in chunks)
 
     def _finished(self, result: ChunkResult, spoken: Spoken | None) -> ChunkResult:
         """With how sure the language is, and Chinese in the script that is wanted."""

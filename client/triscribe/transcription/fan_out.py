@@ -12,8 +12,8 @@ from triscribe.tasks import first_error
 from triscribe.transcription.chunks import ChunkTranscriber
 from triscribe.transcription.events import Event, FinalSegments, TextProgress
 from triscribe.transcription.options import Priority
-from triscribe.transcription.stitching import InOrder, Placed
-from triscribe.types import Chunk
+from triscribe.transcription.placing import Placed, placed
+from triscribe.types import Chunk, ChunkResult
 
 INTERACTIVE_S = 60.0
 """Recordings up to this long go before longer ones, as what `Recognize` takes: somebody waits for the answer."""
@@ -34,7 +34,7 @@ async def transcribe_chunks(
         ServerError: a chunk could not be transcribed; the others are given up.
     """
     priority: Priority = "bulk" if total_s > INTERACTIVE_S else "interactive"
-    in_order, done_s = InOrder(), 0.0
+    in_order, done_s = _InOrder(), 0.0
     results: list[Placed] = []
 
     async def one(chunk: Chunk, spoken: Spoken | None, share_s: float) -> None:
@@ -54,3 +54,18 @@ async def transcribe_chunks(
             end_s = chunk.end
     emit(TextProgress(total_s, total_s))
     return results
+
+
+class _InOrder:
+    """Gives the results of chunks away in the order of the file, each once all earlier ones are there."""
+
+    def __init__(self) -> None:
+        self._early: dict[int, Placed] = {}
+        self._next = 0
+
+    def add(self, chunk: Chunk, result: ChunkResult) -> Iterator[Placed]:
+        """Keep the result of a chunk; yields what is now complete."""
+        self._early[chunk.index] = Placed(placed(result, chunk.start), chunk.duration)
+        while ready := self._early.pop(self._next, None):
+            self._next += 1
+            yield ready

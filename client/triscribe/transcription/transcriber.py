@@ -24,6 +24,7 @@ from triscribe.speech.chunks import Speech
 from triscribe.tasks import all_of, while_working
 from triscribe.transcription import channels
 from triscribe.transcription.chunks import ChunkTranscriber
+from triscribe.transcription.detection import LanguageDetector
 from triscribe.transcription.events import (
     AudioDecoded,
     Done,
@@ -204,7 +205,7 @@ class Transcriber:
         self, asked: ChunkTranscriber, decoded: Decoded, path: str, emit: Callable[[Event], None]
     ) -> Transcript:
         speech = Speech(decoded, path, self._options.voice_detection)
-        chunks = await self._languages.chunks(speech, asked)
+        chunks = await self._languages.chunks(speech, LanguageDetector(asked.session, self._options))
         results = await transcribe_chunks(chunks, speech.info.duration, asked, emit)
         frame = Transcript(
             speech.info, None, 0.0, self._options.model or "", self._options.task, (), warnings=speech.notices
