@@ -12,7 +12,6 @@ import time
 from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
 
 import numpy as np
 
@@ -23,11 +22,12 @@ from triscribe.errors import (
     UnavailableError,
 )
 from triscribe.live.agreement import LocalAgreement, longest_pause
+from triscribe.live.stretches import Recognize
 from triscribe.live.tail import AudioTail
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
 from triscribe.transcription.placing import placed
-from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Samples, Segment
+from triscribe.types import SAMPLE_RATE, Notice, Samples, Segment
 
 BLOCK_SAMPLES = 4096
 """Samples judged by voice detection at once (256 ms): small enough to be prompt, large enough to be cheap."""
@@ -56,21 +56,6 @@ _MAX_NOTICES = 100
 
 _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, InternalError)
 """Errors that only cost an interim: the next one is tried. The same errors in a final end the stream."""
-
-Quality = Literal["quick", "final"]
-
-
-class Recognize(Protocol):
-    """Transcribes a stretch of the stream."""
-
-    async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
-        """The text of at most 30 s; times count from its start.
-
-        Args:
-            samples: float32 at 16 kHz, shape `(n_samples,)`.
-            quality: "quick" for interims, "final" with the full options.
-            language: code; None detects it.
-        """
 
 
 @dataclass(frozen=True, slots=True)

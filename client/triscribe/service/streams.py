@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 from triscribe.errors import TooLargeError
-from triscribe.language.switching import Spoken
-from triscribe.live.recognizer import FinalResult, LiveEvent, LiveOptions, LiveRecognizer, Quality, Recognize
+from triscribe.live.recognizer import FinalResult, LiveEvent, LiveOptions, LiveRecognizer
+from triscribe.live.stretches import StretchTranscriber
 from triscribe.media.pcm import PcmStream
 from triscribe.service.calls import Call
 from triscribe.service.metrics import Metrics
@@ -20,10 +19,7 @@ from triscribe.service.sessions import Sessions
 from triscribe.service.settings import GatewaySettings
 from triscribe.tasks import first_error, while_working
 from triscribe.transcription.chunks import ChunkTranscriber
-from triscribe.types import Chunk, ChunkResult, Notice, Samples
-
-_QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps": True}
-"""Decoding of what is not final; its words are timed, since the cuts are made by their times."""
+from triscribe.types import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +65,11 @@ class Streams:
             ServerError: a stretch could not be transcribed; nothing is left out in silence.
         """
         call.model = live.model
+        recognize = StretchTranscriber(
+            ChunkTranscriber(self._sessions.quick, live.options), ChunkTranscriber(self._sessions.patient, live.options)
+        )
         options = LiveOptions(live.interims, live.events, live.end_s, live.options.language)
-        recognizer = LiveRecognizer(self._recognize(live), options, self._threads)
+        recognizer = LiveRecognizer(recognize, options, self._threads)
         work = asyncio.create_task(self._work(call, live, recognizer, packets))
         async with aclosing(while_working(recognizer.events, work)) as events:
             async for event in events:
@@ -106,14 +105,3 @@ class Streams:
                 raise TooLargeError(f"the stream is longer than {self._settings.max_streaming_s:g} s", field="audio")
         await recognizer.push(stream.finish())
         await recognizer.finish()
-
-    def _recognize(self, live: LiveRecognition) -> Recognize:
-        quick = ChunkTranscriber(self._sessions.quick, live.options)
-        final = ChunkTranscriber(self._sessions.patient, live.options)
-
-        async def recognize(samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
-            transcriber, overrides = (final, {}) if quality == "final" else (quick, _QUICK)
-            spoken = Spoken(language, 1.0) if language else None
-            return await transcriber.transcribe(Chunk(0, 0.0, samples), spoken, "interactive", **overrides)
-
-        return recognize

@@ -1,0 +1,47 @@
+"""A stretch of a stream to its text: quickly while it grows, with the full options once it is complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from triscribe.language.switching import Spoken
+from triscribe.transcription.chunks import ChunkTranscriber
+from triscribe.types import Chunk, ChunkResult, Samples
+
+_QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps": True}
+"""Decoding of what is not final; its words are timed, since the cuts are made by their times."""
+
+Quality = Literal["quick", "final"]
+
+
+class Recognize(Protocol):
+    """Transcribes a stretch of the stream."""
+
+    async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
+        """The text of at most 30 s; times count from its start.
+
+        Args:
+            samples: float32 at 16 kHz, shape `(n_samples,)`.
+            quality: "quick" for interims, "final" with the full options.
+            language: code; None detects it.
+        """
+
+
+@dataclass(frozen=True)
+class StretchTranscriber:
+    """The `Recognize` that asks Triton.
+
+    Attributes:
+        quick: over a session that never retries: a late interim is worth nothing.
+        final: over one that waits out a full queue or a restart.
+    """
+
+    quick: ChunkTranscriber
+    final: ChunkTranscriber
+
+    async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
+        """See `Recognize`."""
+        transcriber, overrides = (self.final, {}) if quality == "final" else (self.quick, _QUICK)
+        spoken = Spoken(language, 1.0) if language else None
+        return await transcriber.transcribe(Chunk(0, 0.0, samples), spoken, "interactive", **overrides)
