@@ -5,27 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
-import numpy as np
 
 from triscribe import blocking
+from triscribe.diarization.messages import diarization, requests
 from triscribe.diarization.options import Diarization, DiarizationOptions
 from triscribe.diarization.process import DiarizerProcess, ProcessSettings
 from triscribe.errors import DiarizationError
-from triscribe.types import Overlap, Samples, SpeakerTurn
-from triscribe.v1 import diarization_pb2 as pb
+from triscribe.types import Samples
 from triscribe.v1 import diarization_pb2_grpc as pb_grpc
 
 Progress = Callable[[float], None]
 """Told which share of the job is done, 0 to 1, never decreasing."""
-
-_UPLOAD_SAMPLES = 1 << 18
-"""Samples in one message: 1 MiB."""
 
 _END_S = 2.0
 """How long a process whose connection was lost may take to end, before it counts as alive."""
@@ -221,7 +217,7 @@ class Diarizer:
     async def _attempt(self, peer: _Peer, samples: Samples, options: DiarizationOptions, tell: Progress) -> Diarization:
         metadata = [("authorization", f"Bearer {peer.token}")] if peer.token else []
         async with self._channel(peer.address) as channel:
-            call = pb_grpc.DiarizationServiceStub(channel).Diarize(_requests(samples, options), metadata=metadata)
+            call = pb_grpc.DiarizationServiceStub(channel).Diarize(requests(samples, options), metadata=metadata)
             try:
                 return await self._answer(call, tell)
             except grpc.aio.AioRpcError as error:
@@ -242,7 +238,7 @@ class Diarizer:
                 raise _LostError("the answer ended early.")
             if response.WhichOneof("payload") == "result":
                 tell(1.0)
-                return _from_message(response.result)
+                return diarization(response.result)
             tell(response.progress.fraction)
             if (now := (response.progress.stage, response.progress.fraction)) != state:
                 state, moved = now, time.monotonic()
@@ -255,41 +251,6 @@ class Diarizer:
         if self._settings.address is not None and self._settings.credentials is not None:
             return grpc.aio.secure_channel(address, self._settings.credentials, options)
         return grpc.aio.insecure_channel(address, options)
-
-
-async def _requests(samples: Samples, options: DiarizationOptions) -> AsyncIterator[pb.DiarizeRequest]:
-    yield pb.DiarizeRequest(
-        config=pb.DiarizationConfig(
-            num_speakers=options.num_speakers,
-            min_speakers=options.min_speakers,
-            max_speakers=options.max_speakers,
-            pipeline=options.pipeline,
-            embeddings=options.embeddings,
-        )
-    )
-    for start in range(0, len(samples), _UPLOAD_SAMPLES):
-        piece = np.ascontiguousarray(samples[start : start + _UPLOAD_SAMPLES], dtype="<f4")
-        yield pb.DiarizeRequest(audio=piece.tobytes())
-
-
-def _from_message(result: pb.DiarizationResult) -> Diarization:
-    return Diarization(
-        turns=_turns(result.turns),
-        exclusive_turns=_turns(result.exclusive_turns),
-        overlaps=tuple(
-            Overlap(_seconds(o.start_offset), _seconds(o.end_offset), tuple(o.speaker_labels)) for o in result.overlaps
-        ),
-        speakers=tuple(speaker.label for speaker in result.speakers),
-        embeddings={speaker.label: tuple(speaker.embedding) for speaker in result.speakers if speaker.embedding},
-    )
-
-
-def _turns(messages: Any) -> tuple[SpeakerTurn, ...]:
-    return tuple(SpeakerTurn(_seconds(m.start_offset), _seconds(m.end_offset), m.speaker_label) for m in messages)
-
-
-def _seconds(offset: Any) -> float:
-    return float(offset.ToMilliseconds()) / 1000
 
 
 def _monotone(progress: Progress | None) -> Progress:

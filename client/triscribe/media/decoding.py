@@ -1,17 +1,16 @@
 """Decoding: any media file to mono samples at 16 kHz. The only module that imports PyAV.
 
 ffmpeg never sees a path or an address. It reads from a file object opened here, and whatever a media file refers to
-(playlists, concat scripts, session descriptions, external tracks) stays closed: see `_open_container`.
+(playlists, concat scripts, session descriptions, external tracks) stays closed: see `container`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -19,6 +18,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 
 from triscribe.errors import AudioError
+from triscribe.media.container import REASONS, open_container
 from triscribe.media.samples import Recording
 from triscribe.media.source import MediaSource, open_source
 from triscribe.types import SAMPLE_RATE, Notice, Samples
@@ -47,24 +47,6 @@ _FILL_ALLOWANCE_S = 600.0
 _SHORTFALL_S = 0.5
 _SHORTFALL_SHARE = 0.02
 """A file counts as cut off when it lacks more than both; headers are often off by a frame or a rounding."""
-
-# Demuxers that open something else than what they are given: other files, the network, devices, filter graphs.
-_REFERRING_FORMATS = {
-    *("concat", "dash", "hls", "image2", "imf", "iv8", "lavfi", "vobsub", "webm_dash_manifest"),
-    *("rtp", "rtsp", "sap", "sdp"),
-    *("alsa", "fbdev", "kmsgrab", "oss", "video4linux2,v4l2", "x11grab"),
-}
-_FORMATS = ",".join(sorted(av.formats_available - _REFERRING_FORMATS))
-
-_REASONS: dict[str, str] = {
-    "InvalidDataError": "is not a media file, or its header is damaged",
-    "DecoderNotFoundError": "uses an audio codec that cannot be decoded here",
-    "DemuxerNotFoundError": "is in a format that cannot be read here",
-    "PatchWelcomeError": "uses a variant of its format that cannot be decoded here",
-    "EOFError": "ends before any audio",
-    "ArgumentError": "is in a format that is not accepted",
-    "MemoryError": "asks for more memory than there is",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +95,12 @@ def decode_channels(
 
 def _decode(source: str | Path | bytes | BinaryIO, max_duration_s: float | None, *, split: bool) -> tuple[Decoded, ...]:
     limit = None if max_duration_s is None else round(max_duration_s * SAMPLE_RATE)
-    with open_source(source) as media, _open_container(media) as container:
+    with open_source(source) as media, open_container(media) as container:
         stream = container.streams.best("audio")
         if stream is None:
             raise AudioError(f"{media.label} holds no audio track")
         if stream.codec_context is None:
-            raise AudioError(f"{media.label} {_REASONS['DecoderNotFoundError']}")
+            raise AudioError(f"{media.label} {REASONS['DecoderNotFoundError']}")
         count = stream.codec_context.channels if split else 1
         if not 0 < count <= MAX_CHANNELS:
             raise AudioError(f"{media.label} has {count} channels; 1 to {MAX_CHANNELS} can be told apart")
@@ -136,43 +118,11 @@ def _decode(source: str | Path | bytes | BinaryIO, max_duration_s: float | None,
 def declared_length_s(source: bytes | BinaryIO) -> float:
     """Seconds that the header of a media file says its audio lasts; 0 where it does not say, or is no media."""
     try:
-        with open_source(source) as media, _open_container(media) as container:
+        with open_source(source) as media, open_container(media) as container:
             stream = container.streams.best("audio")
             return _declared_s(container, stream) if stream else 0.0
     except AudioError:
         return 0.0
-
-
-@contextmanager
-def _open_container(media: MediaSource) -> Iterator[av.container.InputContainer]:
-    # Three locks, since no single one covers every demuxer: formats that refer elsewhere are not probed, no protocol
-    # is allowed, and the callback that opens further files refuses.
-    def refuse(url: str, _flags: int, _options: dict[str, str]) -> NoReturn:
-        raise PermissionError(f"{media.label} refers to another file ({url!r}), which is not opened")
-
-    try:
-        container = av.open(
-            media,
-            mode="r",
-            metadata_errors="replace",
-            io_open=refuse,
-            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
-        )
-    except (FFmpegError, OSError, ValueError, MemoryError) as error:
-        raise _audio_error(media.label, error) from error
-    with container:
-        try:
-            yield container
-        except (FFmpegError, OSError, ValueError, MemoryError) as error:
-            raise _audio_error(media.label, error) from error
-
-
-def _audio_error(label: str, error: Exception) -> AudioError:
-    reason = _REASONS.get(type(error).__name__)
-    if reason is None:
-        detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        reason = f"cannot be decoded: {detail.splitlines()[0]}"
-    return AudioError(f"{label} {reason}")
 
 
 def _decode_stream(

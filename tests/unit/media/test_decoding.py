@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from triscribe.errors import AudioError
-from triscribe.media import decoding
+from triscribe.media import container
 from triscribe.media.decoding import decode, decode_channels
 from triscribe.types import SAMPLE_RATE
 
@@ -224,7 +224,7 @@ def test_every_lock_holds_alone(neighbour, monkeypatch):
     script = neighbour.with_name("list.txt")
     script.write_text("ffconcat version 1.0\nfile good.wav\n")
     monkeypatch.setattr("triscribe.media.source._PLAYLIST", re.compile(b"(?!)"))
-    monkeypatch.setattr(decoding, "_FORMATS", ",".join(av.formats_available))
+    monkeypatch.setattr(container, "_FORMATS", ",".join(av.formats_available))
     with pytest.raises(AudioError):
         decode(script)
 
