@@ -55,6 +55,37 @@ def server() -> Iterator[EmbeddedTriton]:
         yield triton
 
 
+FIRST, LAST = ("unit", "contract", "models"), ("browser", "deploy", "images")
+"""Folders of tests: what is quick comes first, so that a typo is seen within a minute."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests, and say which belong to one worker.
+
+    All that use the shared Triton are one group, so that one worker alone starts it. The others are grouped by file,
+    whose fixtures are then made once.
+    """
+    folder = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        part = item.path.relative_to(folder).parts[0]
+        if part in FIRST:
+            return FIRST.index(part)
+        if "server" in _fixtures(item):  # the longest group: early, or it would end alone
+            return len(FIRST)
+        return len(FIRST) + (2 if part in LAST else 1)
+
+    items.sort(key=place)
+    for item in items:
+        shared = next((name for name in ("server", "small_triton") if name in _fixtures(item)), None)
+        item.add_marker(pytest.mark.xdist_group(shared or str(item.path.relative_to(folder))))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the end of Triton's log with a test that failed on it."""

@@ -15,14 +15,6 @@ from triscribe_align.service import Aligner
 
 SOURCE = REPOSITORY / "model_repository" / "align" / "languages"
 
-EXPORT_PYTHON = Path(os.environ.get("TRISCRIBE_EXPORT_PYTHON", REPOSITORY / ".venv-export" / "bin" / "python"))
-"""An environment with torch and transformers; without one the export is not tested."""
-
-collect_ignore = [
-    *([] if (DATA / "words" / "manifest.json").is_file() else ["test_speech.py"]),
-    *([] if EXPORT_PYTHON.is_file() else ["test_export_aligner.py"]),
-]
-
 
 @pytest.fixture(scope="session")
 def languages(tmp_path_factory):

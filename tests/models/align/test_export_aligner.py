@@ -8,11 +8,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from tests.harness.marks import EXPORT_PYTHON, needs_export
 from tests.harness.paths import REPOSITORY
 from triscribe_align import description
 from triscribe_align.service import Aligner
 
-from .conftest import EXPORT_PYTHON
+pytestmark = needs_export
 
 SCRIPT = REPOSITORY / "scripts" / "export_aligner"
 

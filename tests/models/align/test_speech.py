@@ -7,6 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.harness.marks import needs_data
+
+pytestmark = needs_data
+
 CLIPS = st.integers(0, 39)
 NUMBERS = st.sampled_from(["5", "42%", "2025", "$3.50", "3:30pm", "1st", "—", "&", "Москва"])
 STRANGE = st.text(st.characters(exclude_categories=["Cs", "Zs", "Cc"]), min_size=1, max_size=8)

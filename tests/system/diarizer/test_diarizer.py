@@ -20,6 +20,7 @@ from pyannote.core import Annotation, Timeline
 from pyannote.core import Segment as Span
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from tests.harness.processes import wait_for
 from triscribe.diarization.client import Diarizer, DiarizerSettings
 from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.process import DiarizerProcess, ProcessSettings
@@ -231,8 +232,10 @@ def test_after_a_death_between_jobs_it_is_started_again(own_diarizer, conversati
 
 
 async def test_cancelling_leaves_it_usable(own_diarizer, conversation):
-    job = asyncio.create_task(own_diarizer.diarize(np.tile(conversation, 120)))
-    await asyncio.sleep(10)
+    begun = asyncio.Event()
+    progress = lambda share: begun.set() if share > 0.05 else None  # noqa: E731 - the model is loaded, the work goes on
+    job = asyncio.create_task(own_diarizer.diarize(np.tile(conversation, 120), progress=progress))
+    await asyncio.wait_for(begun.wait(), 120)
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
@@ -272,7 +275,7 @@ def test_no_orphan(signal_number):
     assert parent.stdout is not None
     try:
         child = psutil.Process(int(parent.stdout.readline()))
-        time.sleep(3)
+        assert wait_for(lambda: "-m" in child.cmdline(), 10)  # it is the diarizer, no longer a copy of its parent
         parent.send_signal(signal_number)
         parent.wait(10)
         child.wait(10)

@@ -6,6 +6,8 @@ import subprocess
 import jsonschema
 import pytest
 
+from tests.harness.audio import wav
+from tests.harness.marks import needs_data
 from tests.harness.paths import COMMAND, DATA, REPOSITORY
 
 pytestmark = pytest.mark.server
@@ -83,26 +85,48 @@ def test_a_model_that_is_not_served_is_one_line(run, conversation):
 MEDIA = DATA / "media"
 CASES = json.loads((MEDIA / "manifest.json").read_text()) if (MEDIA / "manifest.json").exists() else []
 
-if CASES:
 
-    @pytest.mark.timeout(280)
-    def test_every_odd_file_gives_a_result_or_a_reason(run, tmp_path):
-        """All files in one call of tiny.en, quick and greedy: what counts is that each ends as it should."""
-        out = tmp_path / "out"
-        files = [MEDIA / case["file"] for case in CASES]
-        result = run(*files, "--model", "tiny.en", "--beam-size", 1, "--no-word-timestamps", "--output-dir", out)
-        errors = result.stderr.decode().splitlines()
-        assert result.returncode == 1
-        assert "Traceback" not in result.stderr.decode()
-        written = {path.name.removesuffix(".txt") for path in out.iterdir()}
-        for case in CASES:
-            path = MEDIA / case["file"]
-            delivered = path.name in written or path.stem in written
-            reasons = [line for line in errors if line.startswith(f"{path}: ")]
-            if case["expect"] == "ok" and not case.get("ambiguous"):
-                assert delivered, (case["file"], reasons)
-            elif case["expect"] == "error" and not case.get("ambiguous"):
-                assert not delivered, case["file"]
-                assert len(reasons) == 1, case["file"]
-            else:
-                assert delivered or len(reasons) == 1, case["file"]
+@needs_data
+@pytest.mark.timeout(280)
+def test_every_odd_file_gives_a_result_or_a_reason(run, tmp_path):
+    """All files in one call of tiny.en, quick and greedy: what counts is that each ends as it should."""
+    out = tmp_path / "out"
+    files = [MEDIA / case["file"] for case in CASES]
+    result = run(*files, "--model", "tiny.en", "--beam-size", 1, "--no-word-timestamps", "--output-dir", out)
+    errors = result.stderr.decode().splitlines()
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr.decode()
+    written = {path.name.removesuffix(".txt") for path in out.iterdir()}
+    for case in CASES:
+        path = MEDIA / case["file"]
+        delivered = path.name in written or path.stem in written
+        reasons = [line for line in errors if line.startswith(f"{path}: ")]
+        if case["expect"] == "ok" and not case.get("ambiguous"):
+            assert delivered, (case["file"], reasons)
+        elif case["expect"] == "error" and not case.get("ambiguous"):
+            assert not delivered, case["file"]
+            assert len(reasons) == 1, case["file"]
+        else:
+            assert delivered or len(reasons) == 1, case["file"]
+
+
+def test_two_inputs_of_one_name_have_an_output_each(run, recording_parts, tmp_path):
+    """The second once replaced the first without a word; both shared a journal."""
+    out = tmp_path / "out"
+    result = run(*recording_parts, "--model", "tiny.en", "--resume", "--output-dir", out)
+    assert result.returncode == 0, result.stderr
+    written = {path.name: path.read_text() for path in out.iterdir()}
+    assert set(written) == {"mon_talk.wav.txt", "tue_talk.wav.txt"}
+    assert written["mon_talk.wav.txt"] != written["tue_talk.wav.txt"]
+    assert all(written.values())
+
+
+@pytest.fixture
+def recording_parts(conversation, tmp_path):
+    paths = []
+    for folder, start_s in (("mon", 6.6), ("tue", 20.0)):
+        path = tmp_path / folder / "talk.wav"
+        path.parent.mkdir()
+        path.write_bytes(wav(conversation.part(start_s, start_s + 4)))
+        paths.append(path)
+    return paths

@@ -8,14 +8,10 @@ from unittest import mock
 import pytest
 
 from tests.harness.gateway import GatewayProcess, gateway_process
-from tests.harness.paths import DATA
 from triscribe.client import AsyncClient
 from triscribe.serving import EmbeddedTriton, ServeOptions, embedded
 from triscribe.serving.sizing import Sizing, size_machine
 from triscribe.serving.supervisor import Watch
-
-NEEDS_DATA = ("test_gateway_accuracy.py",)
-collect_ignore = [] if DATA.exists() else list(NEEDS_DATA)
 
 SMALL_QUEUE_S = 150.0
 
@@ -35,7 +31,7 @@ async def client(gateway: GatewayProcess) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small_triton() -> Iterator[EmbeddedTriton]:
     """A Triton of its own: tiny.en, a queue that is soon full, and no canary that would count as an execution."""
 
@@ -48,7 +44,7 @@ def small_triton() -> Iterator[EmbeddedTriton]:
             yield triton
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small_gateway(small_triton: EmbeddedTriton) -> Iterator[GatewayProcess]:
     with gateway_process(small_triton.url, health_interval_s=600) as process:
         yield process

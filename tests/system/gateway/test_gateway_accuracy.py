@@ -8,6 +8,7 @@ import numpy as np
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from tests.harness.audio import pcm16
+from tests.harness.marks import needs_data
 from tests.harness.paths import DATA
 from triscribe.client import LiveEnd, LiveOptions, PcmFormat, RecognitionOptions
 from triscribe.media import decoding
@@ -27,6 +28,7 @@ def joined() -> tuple[np.ndarray, str]:
     return np.concatenate(parts), " ".join(item["text"] for item in chosen)
 
 
+@needs_data
 async def test_live_is_at_most_three_points_worse_than_the_file(client):
     samples, reference = joined()
     options = RecognitionOptions(language="en", pcm=PcmFormat())

@@ -89,7 +89,7 @@ async def test_a_deadline_stops_the_work_too(small_triton, small_gateway, conver
 
 
 async def test_a_slow_writer_and_a_slow_reader_cost_no_memory(small_triton, conversation):
-    """Ten minutes of audio pushed at once through a live call whose answers nobody reads: flow control stops it."""
+    """Hours of audio pushed at once through a live call whose answers nobody reads: flow control stops it."""
     with gateway_process(small_triton.url, health_interval_s=600) as process:
         rss = psutil.Process(process.process.pid).memory_info
         async with grpc.aio.insecure_channel(process.address) as channel:
@@ -108,14 +108,14 @@ async def test_a_slow_writer_and_a_slow_reader_cost_no_memory(small_triton, conv
 
             async def flood():
                 nonlocal sent
-                for _ in range(60):
+                for _ in range(600):
                     await call.write(pb.StreamingRecognizeRequest(audio=piece))
                     sent += 1
 
             flooding = asyncio.create_task(flood())
-            await asyncio.sleep(8)
+            await asyncio.sleep(8)  # what may not happen needs a time in which it does not
             flooding.cancel()
-            assert sent < 60  # it was stopped
+            assert sent < 600  # it was stopped
             assert rss().rss - start < 64 * 2**20
             call.cancel()
 
