@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from triscribe.media import decoding
 from triscribe.models import ModelStore
@@ -55,35 +59,40 @@ def server() -> Iterator[EmbeddedTriton]:
         yield triton
 
 
-FIRST, LAST = ("unit", "contract", "models"), ("browser", "deploy", "images")
-"""Folders of tests: what is quick comes first, so that a typo is seen within a minute."""
+ORDER = ("unit", "contract", "models", "system", "component", "deploy", "browser", "images")
+"""Folders of tests: what is quick comes first, so that a typo is seen within a minute; then what takes longest."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and say which belong to one worker.
-
-    All that use the shared Triton are one group, so that one worker alone starts it. The others are grouped by file,
-    whose fixtures are then made once.
-    """
+    """Order the tests."""
     folder = Path(__file__).parent
-
-    def place(item: pytest.Item) -> int:
-        part = item.path.relative_to(folder).parts[0]
-        if part in FIRST:
-            return FIRST.index(part)
-        if "server" in _fixtures(item):  # the longest group: early, or it would end alone
-            return len(FIRST)
-        return len(FIRST) + (2 if part in LAST else 1)
-
-    items.sort(key=place)
-    for item in items:
-        shared = next((name for name in ("server", "small_triton") if name in _fixtures(item)), None)
-        item.add_marker(pytest.mark.xdist_group(shared or str(item.path.relative_to(folder))))
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(folder).parts[0]) if item.path != folder else 0)
 
 
-def _fixtures(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", ()))
+class _Workers(LoadScopeScheduling):  # type: ignore[misc]
+    """All tests with the shared Triton are of one worker, which alone starts it; others are dealt out by file.
+
+    xdist's own `loadgroup` has no effect with pytest 9.2: it writes the group into `Item._nodeid`, which is not read.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "the shared Triton" if _has_shared_triton(path) else path
+
+
+_SHARED = re.compile(r"^(?:async )?def \w+\([^)]*\b(?:server|gateway|client)\b[^)]*\)", re.M)
+_OWN = re.compile(r"^(?:async )?def (?:server|small_triton)\(|\bsmall_triton\b", re.M)
+
+
+@cache
+def _has_shared_triton(path: str) -> bool:
+    """Whether tests of a file take the fixture `server`, or one of tests/system/gateway that stands on it."""
+    source = (Path(__file__).parents[1] / path).read_text()
+    return "tests/system/" in path and bool(_SHARED.search(source)) and not _OWN.search(source)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Workers(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

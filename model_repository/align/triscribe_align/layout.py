@@ -60,8 +60,10 @@ def lay_out(words: Sequence[str], heard: Sequence[Heard | None], duration: float
         index += 1
     placed = _settle([time for time in times if time is not None], duration)
     return [
-        # Rounded down, so that the last end never leaves the chunk.
-        AlignedWord(_to_ms(start), _to_ms(end), round(word.probability, 4) if word else 0.0, _timing(word))
+        # Rounded down; `min` for lengths that lie a hair below a millisecond.
+        AlignedWord(
+            _to_ms(start), min(_to_ms(end), duration), round(word.probability, 4) if word else 0.0, _timing(word)
+        )
         for (start, end), word in zip(placed, heard, strict=True)
     ]
 

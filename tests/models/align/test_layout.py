@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from triscribe_align.layout import Heard, lay_out
@@ -12,6 +12,7 @@ times = st.floats(-1.0, 31.0)
 heard = st.none() | st.builds(Heard, times, times, st.floats(0, 1))
 
 
+@example([Heard(0.0, 2.0, 0.0)], 1.9999999999999964)
 @given(st.lists(heard, min_size=1, max_size=60), st.floats(1.0, 30.0))
 def test_times_are_in_order_and_inside_whatever_was_heard(found, duration):
     words = lay_out(["word"] * len(found), found, duration)
