@@ -70,14 +70,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Workers(LoadScopeScheduling):  # type: ignore[misc]
-    """All tests with the shared Triton are of one worker, which alone starts it; others are dealt out by file.
+    """Tests with the shared Triton are two lots, each of one worker, which starts it once; others are dealt out by file.
 
     xdist's own `loadgroup` has no effect with pytest 9.2: it writes the group into `Item._nodeid`, which is not read.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "the shared Triton" if _has_shared_triton(path) else path
+        if not _has_shared_triton(path):
+            return path
+        return "shared Triton: files" if "/files/" in path else "shared Triton: gateway, faults"
 
 
 _SHARED = re.compile(r"^(?:async )?def \w+\([^)]*\b(?:server|gateway|client)\b[^)]*\)", re.M)

@@ -42,11 +42,12 @@ class TokenAuth(grpc.aio.ServerInterceptor):
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
 
-        async def refuse(_request: Any, context: Any) -> NoReturn:
+        # For streams: one that waits for a message would keep a caller who sends none until its deadline.
+        async def refuse(_requests: Any, context: Any) -> NoReturn:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is missing or wrong")
             raise AssertionError  # abort raised
 
-        self._refusal: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(refuse)
+        self._refusal: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(refuse)
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], call: Any) -> Any:
         """Passes the call on, or hands it to a method that refuses."""

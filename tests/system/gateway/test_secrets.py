@@ -51,10 +51,11 @@ async def test_a_diarizers_token_is_nowhere_to_be_read():
         address = await process.address()
         seen = command_lines()
         with grpc.insecure_channel(address) as channel:
-            for given in (process.token, "wrong"):
-                stub = diarization_pb2_grpc.DiarizationServiceStub(channel)
-                with pytest.raises(grpc.RpcError):
+            stub = diarization_pb2_grpc.DiarizationServiceStub(channel)
+            for given, code in ((process.token, "INVALID_ARGUMENT"), ("wrong", "UNAUTHENTICATED")):
+                with pytest.raises(grpc.RpcError) as caught:
                     list(stub.Diarize(iter([]), metadata=(("authorization", f"Bearer {given}"),), timeout=30))
+                assert caught.value.code().name == code  # once the wrong one was kept until its deadline
         log = process._log.read_text()
     finally:
         process.stop()
