@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Workers(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests with the shared Triton are two lots, each of one worker, which starts it once; others are dealt out by file.
+    """Tests with the shared Triton are two lots, each of one worker, which starts it once; the rest is dealt by file.
 
     xdist's own `loadgroup` has no effect with pytest 9.2: it writes the group into `Item._nodeid`, which is not read.
     """
