@@ -251,6 +251,19 @@ async def test_the_port_for_probes_answers_a_busy_process_and_nothing_else(tmp_p
         await probed.stop(None)
 
 
+async def test_a_refusal_reaches_a_caller_who_still_sends(tmp_path):
+    """gRPC's client once made an internal error of every seventh: the refusal met the second message."""
+    engine = FakeEngine()
+    engine.released.clear()
+    async with serving(engine, tmp_path) as address, grpc.aio.insecure_channel(address) as channel:
+        stub = pb_grpc.DiarizationServiceStub(channel)
+        waiting = [stub.Diarize(iter([CONFIG, AUDIO])) for _ in range(jobs.MAX_JOBS)]
+        assert all([(await call.read()).HasField("progress") for call in waiting])
+        refused = {await refusal(address, CONFIG, AUDIO) for _ in range(100)}
+        engine.released.set()
+    assert refused == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many jobs are waiting")}
+
+
 async def test_recordings_that_wait_share_the_memory(tmp_path, monkeypatch):
     """Eight jobs of twelve hours were 22 GB; now all of them together have a bound, and give it back."""
     monkeypatch.setattr(jobs, "MAX_HELD_BYTES", 5 * len(AUDIO.audio) // 2)
