@@ -34,7 +34,7 @@ class Options(BaseModel):
     beam_size: int = Field(default=5, ge=1, le=16)
     patience: float = Field(default=1.0, gt=0, le=4)
     temperature: tuple[Temperature, ...] = Field(default=(0.0, 0.4, 0.8), min_length=1, max_length=8)
-    """Tried in turn until a result passes the gates; above zero means sampling."""
+    """Tried in turn until a result passes the gates; above zero, noise that the chunk itself seeds varies the text."""
     length_penalty: float = Field(default=1.0, ge=-4, le=4)
     repetition_penalty: float = Field(default=1.0, gt=0, le=4)
     no_repeat_ngram_size: int = Field(default=0, ge=0, le=32)

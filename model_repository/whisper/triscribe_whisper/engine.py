@@ -16,6 +16,7 @@ from .checkpoint import MAX_LENGTH, Checkpoint, start_sequence
 from .device import is_out_of_memory
 from .errors import WhisperError
 from .options import WhisperOptions
+from .variation import varied_rows
 
 logger = logging.getLogger(__name__)
 
@@ -153,11 +154,11 @@ class Engine:
             ]
             for call, tokenizer in zip(calls, tokenizers, strict=True)
         ]
-        sampled = options.temperature > 0
+        varied = options.temperature > 0
         results = self._model.generate(
-            encoded,
+            varied_rows(encoded, calls) if varied else encoded,
             prompts,
-            beam_size=1 if sampled else options.beam_size,
+            beam_size=1 if varied else options.beam_size,
             num_hypotheses=1,
             patience=options.patience,
             length_penalty=options.length_penalty,
@@ -168,9 +169,6 @@ class Engine:
             return_no_speech_prob=True,
             suppress_blank=True,
             suppress_tokens=self._checkpoint.suppressed(tokenizers[0], options.suppress_tokens),
-            # Sampling as in openai/whisper: over the whole vocabulary (topk 0) once the temperature is above zero.
-            sampling_topk=0 if sampled else 1,
-            sampling_temperature=options.temperature if sampled else 1.0,
         )
         for prompt, result, answer in zip(prompts, results, answers, strict=True):
             tokens = list(result.sequences_ids[0])

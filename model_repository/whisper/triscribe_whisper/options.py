@@ -32,6 +32,7 @@ class WhisperOptions(BaseModel):
     beam_size: int = Field(default=5, ge=1, le=16)
     patience: float = Field(default=1.0, gt=0, le=4)
     temperature: float = Field(default=0.0, ge=0, le=2)
+    """How far from the most likely text to search; see `variation`."""
     length_penalty: float = Field(default=1.0, ge=-4, le=4)
     repetition_penalty: float = Field(default=1.0, gt=0, le=4)
     no_repeat_ngram_size: int = Field(default=0, ge=0, le=32)

@@ -1,12 +1,14 @@
 """The default checkpoint on real speech: a result depends on the chunk alone, never on what shares its execution."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import pytest
 
 from triscribe_transcribe.features import log_mel
-from triscribe_whisper.engine import Answer, Call
+from triscribe_whisper.device import load
+from triscribe_whisper.engine import Answer, Call, Engine
 from triscribe_whisper.errors import WhisperError
 from triscribe_whisper.options import WhisperOptions
 
@@ -108,3 +110,31 @@ def test_english_only_needs_no_detection(english, chunks):
     assert (text.language, text.language_probability) == ("en", 1.0)
     assert text.tokens
     assert only.languages == {"en": 1.0}
+
+
+class TestReproducible:
+    """At a temperature above zero a text depends on the chunk and the temperature, on nothing that ran before."""
+
+    @staticmethod
+    def _calls(chunks, temperature):
+        return [Call(chunk, WhisperOptions(language="en", temperature=temperature)) for chunk in chunks]
+
+    @pytest.mark.parametrize("temperature", [0.4, 1.0])
+    def test_other_batch_mates_and_earlier_calls_change_nothing(self, base, chunks, temperature):
+        calls = self._calls(chunks, temperature)
+        alone = [asdict(base.run([call])[0]) for call in calls]
+        for order in ([0, 1, 2, 3, 4], [4, 2, 0], [3, 0, 1]):
+            answers = base.run([calls[index] for index in order])
+            assert [asdict(answer) for answer in answers] == [alone[index] for index in order]
+
+    def test_instances_and_threads_agree(self, base, base_folder, chunks):
+        other = Engine(load(str(base_folder), device="cpu", threads=1, workers=2), base._checkpoint)
+        calls = self._calls(chunks, 0.8) * 2
+        with ThreadPoolExecutor(4) as pool:
+            several = [vars(answer) for (answer,) in pool.map(lambda call: other.run([call]), calls)]
+        assert several == [vars(base.run([call])[0]) for call in calls]
+
+    def test_temperatures_differ(self, base, chunks):
+        """Or a step of the ladder would only repeat the one before."""
+        told = [[asdict(a) for a in base.run(self._calls(chunks, temperature))] for temperature in (0.4, 0.8, 1.2)]
+        assert told[0] != told[1] != told[2]
