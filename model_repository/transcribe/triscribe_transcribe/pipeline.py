@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from .checkpoint import Checkpoint, Prompt
 from .errors import PipelineError
+from .evidence import Frames, loud, voice
 from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames, is_silent, log_mel
 from .options import Options
 from .pauses import out_of_pauses, quiet_stretches
 from .quality import Candidate, Verdict, best, is_made_up, judge
+from .repetition import is_said
 from .result import Result, Segment, Warning_, Word, shift
 from .units import Piece, written_words
 from .words import attention_words, cut_segments, ordered
@@ -25,6 +27,13 @@ Samples = NDArray[np.float32]
 
 MIN_SPLIT_S = 2.0
 """A piece this short is not split again: its text is then reported as cut off."""
+
+
+SPEAKS = 0.5
+"""Silero's own threshold for speech."""
+
+MAX_WORDS_PER_SECOND = 8
+"""Nobody speaks faster: a text that repeats itself with more words than that is a loop."""
 
 
 class Whisper(Protocol):
@@ -134,8 +143,10 @@ class Pipeline:
         language = job.options.language
         for frames, temperature in ladder:
             answer = await self._ask(job, frames, language, {"temperature": temperature})
-            attempts.append(self._judged(job, answer, temperature))
-            verdict = attempts[-1][1]
+            candidate, verdict = self._judged(job, answer, temperature)
+            if verdict is Verdict.REPETITIVE and await self._is_said(job, candidate, answer):
+                verdict = Verdict.GOOD
+            attempts.append((candidate, verdict, answer))
             if verdict in (Verdict.GOOD, Verdict.NO_SPEECH):
                 return attempts[-1]
             self._on_retry(verdict)
@@ -144,9 +155,20 @@ class Pipeline:
         candidate, verdict = best([(candidate, verdict) for candidate, verdict, _ in attempts])
         return next(attempt for attempt in attempts if attempt[0] is candidate and attempt[1] is verdict)
 
-    def _judged(
-        self, job: Job, answer: dict[str, Any], temperature: float
-    ) -> tuple[Candidate, Verdict, dict[str, Any]]:
+    async def _is_said(self, job: Job, candidate: Candidate, answer: dict[str, Any]) -> bool:
+        """Whether a text repeats itself because the speaker does."""
+        pieces = _pieces(job, candidate, answer)
+        if len(pieces) > MAX_WORDS_PER_SECOND * job.duration_s:
+            return False
+        words, warnings = await self._times(job, pieces, candidate, answer)
+        return not warnings and is_said(words, await self._speaking(job.samples))
+
+    async def _speaking(self, samples: Samples) -> Frames:
+        """Where somebody speaks."""
+        probabilities = await asyncio.get_running_loop().run_in_executor(self._pool, voice, samples)
+        return loud(samples) & (probabilities > SPEAKS)
+
+    def _judged(self, job: Job, answer: dict[str, Any], temperature: float) -> tuple[Candidate, Verdict]:
         tokenizer = job.checkpoint.text_tokenizer(answer["language"])
         candidate = Candidate(
             text=tokenizer.decode(answer["tokens"]).strip(),
@@ -156,7 +178,7 @@ class Pipeline:
             limit_reached=answer["limit_reached"],
             temperature=temperature,
         )
-        return candidate, judge(candidate, job.duration_s, job.options), answer
+        return candidate, judge(candidate, job.duration_s, job.options)
 
     async def _ask(self, job: Job, frames: int, language: str | None, changes: dict[str, Any]) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
@@ -219,8 +241,7 @@ class Pipeline:
                 answer["language_probability"],
             )
 
-        tokenizer = job.checkpoint.text_tokenizer(answer["language"])
-        pieces = written_words([token for token in candidate.tokens if token < tokenizer.eot], tokenizer)
+        pieces = _pieces(job, candidate, answer)
         words, warnings = await self._times(job, pieces, candidate, answer)
         with_words = job.options.word_timestamps
         return tuple(
@@ -263,6 +284,11 @@ _VERDICTS = {
 }
 
 _LEFT_OUT = "whatever is to be heard here, the model found no speech in it that it could be sure of"
+
+
+def _pieces(job: Job, candidate: Candidate, answer: dict[str, Any]) -> list[Piece]:
+    tokenizer = job.checkpoint.text_tokenizer(answer["language"])
+    return written_words([token for token in candidate.tokens if token < tokenizer.eot], tokenizer)
 
 
 def quietest(samples: Samples) -> int:
