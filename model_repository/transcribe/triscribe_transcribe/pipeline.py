@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checkpoint import Checkpoint, Prompt
+from .coverage import Loss, is_better, loss
 from .errors import PipelineError
 from .evidence import Frames, loud, voice
 from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames, is_silent, log_mel
@@ -123,14 +124,32 @@ class Pipeline:
         language, probability = answer["language"], answer["language_probability"]
         languages = answer.get("languages", {})
         if verdict is Verdict.NO_SPEECH or not candidate.text.strip():
-            return Result(language, probability, languages)
+            return await self._complete(job, Result(language, probability, languages), answer)
         if is_made_up(candidate, verdict, job.options):
             left_out = Warning_("text_left_out", _LEFT_OUT, 0.0, job.duration_s)
             return Result(language, probability, languages, (), (left_out,))
         segments, warnings = await self._segments(job, candidate, answer)
         if verdict is not Verdict.GOOD:
             warnings += (Warning_(verdict.value, _VERDICTS[verdict], 0.0, job.duration_s),)
-        return Result(language, probability, languages, segments, warnings)
+        return await self._complete(job, Result(language, probability, languages, segments, warnings), answer)
+
+    async def _complete(self, job: Job, result: Result, answer: dict[str, Any]) -> Result:
+        """The result, or that of both halves where it leaves out much of the speech; what is missing then is said."""
+        lost = await self._loss(job, result)
+        if lost is None:
+            return result
+        if result.segments and job.duration_s > 2 * MIN_SPLIT_S:
+            halves = await self._split(job, answer)
+            if is_better(await self._loss(job, halves), lost):
+                return halves
+        return replace(result, warnings=result.warnings + lost.warnings)
+
+    async def _loss(self, job: Job, result: Result) -> Loss | None:
+        """The speech without text. Voice detection is only asked where there is sound without text."""
+        sound = await asyncio.get_running_loop().run_in_executor(self._pool, loud, job.samples)
+        if loss(sound, result.segments) is None:
+            return None
+        return loss(await self._speaking(job.samples), result.segments)
 
     async def _decode(self, job: Job) -> tuple[Candidate, Verdict, dict[str, Any]]:
         """Climb the ladder until a text passes: the full context first, then higher temperatures."""
