@@ -27,7 +27,7 @@ from triscribe.models import ModelStore
 from triscribe.speech import chunking, vad
 from triscribe.speech.chunking import ChunkingOptions
 from triscribe.types import SAMPLE_RATE, Chunk, Span
-from triscribe_transcribe.pipeline import Context
+from triscribe_transcribe.job import Context
 
 FULL = (30.0,)
 BUCKETS = Context().buckets_s

@@ -50,3 +50,11 @@ def out_of_pauses(words: Sequence[Word], pauses: Sequence[tuple[float, float]]) 
                 end = min(end, max(start + _MARGIN_S, quiet_start + _MARGIN_S))
         moved.append(replace(word, start=start, end=end))
     return moved
+
+
+def quietest(samples: NDArray[np.float32]) -> int:
+    """Where to cut in two: the quietest 20 ms of the middle half, as a sample index."""
+    first, last = len(samples) // 4, 3 * len(samples) // 4
+    middle = samples[first:last]
+    frames = middle[: len(middle) // _HOP * _HOP].reshape(-1, _HOP)
+    return first + int(np.argmin((frames**2).mean(axis=1))) * _HOP + _HOP // 2

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .checkpoint import Checkpoint, Prompt
+from .checkpoint import Prompt
 from .coverage import Loss, is_better, loss
 from .errors import PipelineError
 from .evidence import Frames, loud, voice
-from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, bucket_frames, is_silent, log_mel
-from .options import Options
-from .pauses import out_of_pauses, quiet_stretches
-from .quality import Candidate, Verdict, best, is_made_up, judge
+from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, is_silent, log_mel
+from .job import Align, Context, Job, Samples, Whisper
+from .pauses import out_of_pauses, quiet_stretches, quietest
+from .quality import MESSAGES, Candidate, Verdict, best, is_made_up, judge
 from .repetition import is_said
 from .result import Result, Segment, Warning_, Word, shift
+from .unheard import has_voice, is_alike, is_doubtful, is_echo
 from .units import Piece, written_words
 from .words import attention_words, cut_segments, ordered
-
-Samples = NDArray[np.float32]
 
 MIN_SPLIT_S = 2.0
 """A piece this short is not split again: its text is then reported as cut off."""
@@ -35,52 +34,6 @@ SPEAKS = 0.5
 
 MAX_WORDS_PER_SECOND = 8
 """Nobody speaks faster: a text that repeats itself with more words than that is a loop."""
-
-
-class Whisper(Protocol):
-    """One turn of a whisper model: queued, executed, its RESULT opened."""
-
-    async def __call__(self, features: NDArray[np.float32], options: dict[str, Any]) -> dict[str, Any]:
-        """Decode `features` (n_mels, frames); returns the `ok` of docs/contracts.md."""
-
-
-class Align(Protocol):
-    """The `align` model."""
-
-    async def __call__(self, samples: Samples, words: Sequence[str], language: str) -> list[dict[str, Any]]:
-        """Time the words; returns one {"start", "end", "probability", "timing"} for each."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """The encoder lengths in use. The choice is measured in docs/benchmarks.md."""
-
-    buckets_s: tuple[float, ...] = (10.0, 15.0, 20.0, 25.0, 30.0)
-    margin_s: float = 0.5
-    other_floor_s: float = 15.0
-    """Shortest context for a language that is given and not English: the short Mandarin recordings lose one
-    character in a context of 10 s and none from 15 s on."""
-
-    def frames(self, samples: int, language: str | None) -> int:
-        """Length of the context of a chunk, in frames."""
-        floor_s = 0.0 if language in (None, "en") else self.other_floor_s
-        buckets_s = tuple(bucket for bucket in self.buckets_s if bucket >= floor_s) or self.buckets_s[-1:]
-        return bucket_frames(samples, buckets_s, self.margin_s)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One chunk on its way; `samples` is float32 at 16 kHz, shape (n,)."""
-
-    samples: Samples
-    options: Options
-    prompt: Prompt
-    checkpoint: Checkpoint
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the audio."""
-        return len(self.samples) / SAMPLE_RATE
 
 
 class Pipeline:
@@ -118,7 +71,7 @@ class Pipeline:
         return await self._transcribe(job)
 
     async def _transcribe(self, job: Job) -> Result:
-        candidate, verdict, answer = await self._decode(job)
+        candidate, verdict, answer = await self._answered(job)
         if candidate.limit_reached and job.duration_s > MIN_SPLIT_S:
             return await self._split(job, answer)
         language, probability = answer["language"], answer["language_probability"]
@@ -126,11 +79,12 @@ class Pipeline:
         if verdict is Verdict.NO_SPEECH or not candidate.text.strip():
             return await self._complete(job, Result(language, probability, languages), answer)
         if is_made_up(candidate, verdict, job.options):
-            left_out = Warning_("text_left_out", _LEFT_OUT, 0.0, job.duration_s)
-            return Result(language, probability, languages, (), (left_out,))
+            return Result(language, probability, languages, (), (_left_out(0.0, job.duration_s),))
         segments, warnings = await self._segments(job, candidate, answer)
-        if verdict is not Verdict.GOOD:
-            warnings += (Warning_(verdict.value, _VERDICTS[verdict], 0.0, job.duration_s),)
+        segments, left_out = await self._heard(job, candidate, segments)
+        warnings += left_out
+        if segments and verdict is not Verdict.GOOD:
+            warnings += (Warning_(verdict.value, MESSAGES[verdict], 0.0, job.duration_s),)
         return await self._complete(job, Result(language, probability, languages, segments, warnings), answer)
 
     async def _complete(self, job: Job, result: Result, answer: dict[str, Any]) -> Result:
@@ -150,6 +104,27 @@ class Pipeline:
         if loss(sound, result.segments) is None:
             return None
         return loss(await self._speaking(job.samples), result.segments)
+
+    async def _heard(
+        self, job: Job, candidate: Candidate, segments: tuple[Segment, ...]
+    ) -> tuple[tuple[Segment, ...], tuple[Warning_, ...]]:
+        """The segments without those that nobody said, and a warning for each of these."""
+        doubtful = [segment for segment in segments if is_doubtful(candidate, segment.words)]
+        if not doubtful or job.options.no_speech_threshold == 1:
+            return segments, ()
+        probabilities = await self._voice(job.samples)
+        unheard = [segment for segment in doubtful if not has_voice(segment, probabilities)]
+        kept = tuple(segment for segment in segments if segment not in unheard)
+        return kept, tuple(_left_out(segment.start, segment.end) for segment in unheard)
+
+    async def _answered(self, job: Job) -> tuple[Candidate, Verdict, dict[str, Any]]:
+        """The text of a chunk, which is not the prompt given back: without one, noise gets another text."""
+        prompted = await self._decode(job)
+        prompt = job.checkpoint.text_tokenizer("en").decode(list(job.prompt.tokens))
+        if not is_echo(prompted[0].text, prompt):
+            return prompted
+        plain = await self._decode(replace(job, prompt=Prompt(())))
+        return prompted if is_alike(prompted[0].text, plain[0].text) else plain
 
     async def _decode(self, job: Job) -> tuple[Candidate, Verdict, dict[str, Any]]:
         """Climb the ladder until a text passes: the full context first, then higher temperatures."""
@@ -184,8 +159,10 @@ class Pipeline:
 
     async def _speaking(self, samples: Samples) -> Frames:
         """Where somebody speaks."""
-        probabilities = await asyncio.get_running_loop().run_in_executor(self._pool, voice, samples)
-        return loud(samples) & (probabilities > SPEAKS)
+        return loud(samples) & (await self._voice(samples) > SPEAKS)
+
+    async def _voice(self, samples: Samples) -> NDArray[np.float32]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, voice, samples)
 
     def _judged(self, job: Job, answer: dict[str, Any], temperature: float) -> tuple[Candidate, Verdict]:
         tokenizer = job.checkpoint.text_tokenizer(answer["language"])
@@ -295,25 +272,13 @@ class Pipeline:
         return ordered(out_of_pauses(words, quiet_stretches(job.samples)), job.duration_s), warnings
 
 
-_VERDICTS = {
-    Verdict.REPETITIVE: "the text repeats itself and may be a loop of the model",
-    Verdict.TOO_DENSE: "more text than anybody could have said in this time",
-    Verdict.LOW_CONFIDENCE: "the model is unsure of this text",
-    Verdict.LIMIT: "the text was cut off at the model's token limit",
-}
-
 _LEFT_OUT = "whatever is to be heard here, the model found no speech in it that it could be sure of"
+
+
+def _left_out(start: float, end: float) -> Warning_:
+    return Warning_("text_left_out", _LEFT_OUT, start, end)
 
 
 def _pieces(job: Job, candidate: Candidate, answer: dict[str, Any]) -> list[Piece]:
     tokenizer = job.checkpoint.text_tokenizer(answer["language"])
     return written_words([token for token in candidate.tokens if token < tokenizer.eot], tokenizer)
-
-
-def quietest(samples: Samples) -> int:
-    """Where to cut in two: the quietest 20 ms of the middle half, as a sample index."""
-    hop = SAMPLE_RATE // 50
-    first, last = len(samples) // 4, 3 * len(samples) // 4
-    middle = samples[first:last]
-    frames = middle[: len(middle) // hop * hop].reshape(-1, hop)
-    return first + int(np.argmin((frames**2).mean(axis=1))) * hop + hop // 2

@@ -86,3 +86,12 @@ def is_made_up(candidate: Candidate, verdict: Verdict, options: Options) -> bool
     return candidate.avg_logprob < hopeless or candidate.no_speech_prob > min(
         DOUBTFUL_NO_SPEECH, options.no_speech_threshold
     )
+
+
+MESSAGES = {
+    Verdict.REPETITIVE: "the text repeats itself and may be a loop of the model",
+    Verdict.TOO_DENSE: "more text than anybody could have said in this time",
+    Verdict.LOW_CONFIDENCE: "the model is unsure of this text",
+    Verdict.LIMIT: "the text was cut off at the model's token limit",
+}
+"""What a warning says of a text that failed on every step."""

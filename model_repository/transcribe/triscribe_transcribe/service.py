@@ -20,8 +20,9 @@ from .admission import Admission, Limits
 from .checkpoint import Checkpoint
 from .errors import PipelineError
 from .features import FRAMES_PER_SECOND, SAMPLE_RATE, check_audio, is_silent, log_mel
+from .job import Context, Job
 from .options import Options
-from .pipeline import Context, Job, Pipeline
+from .pipeline import Pipeline
 from .quality import Verdict
 from .result import Result, Warning_
 from .scheduler import Scheduler

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from triscribe.types import SAMPLE_RATE
 from triscribe_transcribe.checkpoint import Checkpoint
+from triscribe_transcribe.job import Context, Job
 from triscribe_transcribe.options import Options
-from triscribe_transcribe.pipeline import Context, Job, Pipeline
+from triscribe_transcribe.pipeline import Pipeline
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.result import Result
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from triscribe_transcribe.errors import PipelineError
 from triscribe_transcribe.features import SAMPLE_RATE, bucket_frames, check_audio, is_silent, log_mel
-from triscribe_transcribe.pipeline import Context
+from triscribe_transcribe.job import Context
 
 BUCKETS = Context().buckets_s
 

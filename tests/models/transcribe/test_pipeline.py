@@ -5,7 +5,9 @@ import pytest
 
 from triscribe.types import SAMPLE_RATE
 from triscribe_transcribe.errors import PipelineError
-from triscribe_transcribe.pipeline import MIN_SPLIT_S, Context, quietest
+from triscribe_transcribe.job import Context
+from triscribe_transcribe.pauses import quietest
+from triscribe_transcribe.pipeline import MIN_SPLIT_S
 from triscribe_transcribe.quality import Verdict
 from triscribe_transcribe.words import ATTENTION_BIAS_S
 

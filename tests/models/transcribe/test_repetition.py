@@ -13,9 +13,7 @@ from .support import noise
 
 
 def times(text, *, every_s=1.0, long_s=0.5, probability=0.3, timing="aligned"):
-    return [
-        Word(word, n * every_s, n * every_s + long_s, probability, timing) for n, word in enumerate(text.split())
-    ]
+    return [Word(word, n * every_s, n * every_s + long_s, probability, timing) for n, word in enumerate(text.split())]
 
 
 def bursts(count, *, every_s=1.0, long_s=0.5):
