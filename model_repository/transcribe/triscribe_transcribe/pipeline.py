@@ -19,7 +19,7 @@ from .features import FRAMES_PER_SECOND, MAX_AUDIO_S, SAMPLE_RATE, is_silent, lo
 from .job import Align, Context, Job, Samples, Whisper
 from .pauses import out_of_pauses, quiet_stretches, quietest
 from .quality import MESSAGES, Candidate, Verdict, best, is_made_up, judge
-from .repetition import is_said
+from .repetition import is_said, written_twice
 from .result import Result, Segment, Warning_, Word, shift
 from .unheard import has_voice, is_alike, is_doubtful, is_echo
 from .units import Piece, written_words
@@ -239,6 +239,8 @@ class Pipeline:
 
         pieces = _pieces(job, candidate, answer)
         words, warnings = await self._times(job, pieces, candidate, answer)
+        while (copy := written_twice(words)) is not None:
+            del pieces[copy], words[copy]
         with_words = job.options.word_timestamps
         return tuple(
             segment(

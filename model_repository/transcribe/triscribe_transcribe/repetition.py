@@ -30,6 +30,16 @@ _BURSTS: Final = (0.7, 1.1)
 _PAUSE_S: Final = 0.08
 """Longer than the closure of a stop consonant."""
 
+_DOUBLED_WORDS: Final = 4
+"""A shorter phrase is said twice as a matter of course."""
+
+_SAID: Final = 0.3
+_NOT_SAID: Final = 0.1
+"""Mean probability of the words of one copy that the audio holds, and of one that it does not."""
+
+_SQUEEZED: Final = 0.3
+"""Without an aligner: a copy in less than this share of the other's time was not said."""
+
 
 def is_said(words: Sequence[Word], speaking: Frames) -> bool:
     """Whether the audio holds every repetition of a text that repeats itself.
@@ -55,9 +65,39 @@ def is_said(words: Sequence[Word], speaking: Frames) -> bool:
 
 def repetitions(words: Sequence[Word]) -> float:
     """How often the phrase comes that a text repeats; 1 for a text that repeats nothing."""
-    bare = ["".join(filter(str.isalnum, word.word.casefold())) for word in words]
+    bare = _bare(words)
     for length in range(1, min(_LONGEST_PHRASE, len(bare) // 2) + 1):
         again = np.mean([one == other for one, other in zip(bare, bare[length:], strict=False)])
         if again >= 0.9:
             return len(bare) / length
     return 1.0
+
+
+def written_twice(words: Sequence[Word]) -> slice | None:
+    """The copy of a sentence that stands twice in a row where the audio holds it once; None where there is none."""
+    bare = _bare(words)
+    for length in range(len(bare) // 2, _DOUBLED_WORDS - 1, -1):
+        for first in range(len(bare) - 2 * length + 1):
+            middle, last = first + length, first + 2 * length
+            if bare[first:middle] == bare[middle:last] and not _said_both(words[first:middle], words[middle:last]):
+                earlier = _weight(words[first:middle]) < _weight(words[middle:last])
+                return slice(first, middle) if earlier else slice(middle, last)
+    return None
+
+
+def _said_both(one: Sequence[Word], other: Sequence[Word]) -> bool:
+    low, high = sorted([_weight(one), _weight(other)])
+    if one[0].timing == "attention" or other[0].timing == "attention":
+        return low >= _SQUEEZED * high
+    return low >= _NOT_SAID or high < _SAID
+
+
+def _weight(words: Sequence[Word]) -> float:
+    """What speaks for a copy: how well it is found, or without an aligner how long it lasts."""
+    if words[0].timing == "attention":
+        return words[-1].end - words[0].start
+    return float(np.mean([word.probability for word in words]))
+
+
+def _bare(words: Sequence[Word]) -> list[str]:
+    return ["".join(filter(str.isalnum, word.word.casefold())) for word in words]

@@ -6,7 +6,7 @@ import pytest
 from triscribe_transcribe import pipeline
 from triscribe_transcribe.evidence import FRAMES_PER_SECOND
 from triscribe_transcribe.quality import Verdict
-from triscribe_transcribe.repetition import is_said, repetitions
+from triscribe_transcribe.repetition import is_said, repetitions, written_twice
 from triscribe_transcribe.result import Word
 
 from .support import noise
@@ -75,3 +75,47 @@ async def test_more_words_than_a_person_says_are_a_loop_whatever_is_heard(bench,
     bench.whisper.text = " yes" * 100
     await bench.run(noise(10))
     assert set(bench.retries) == {Verdict.REPETITIVE}
+
+
+class TestWrittenTwice:
+    """A sentence that stands twice in a row is kept twice when it was said twice."""
+
+    SENTENCE = "We stayed inside and played cards. "
+
+    def _copies(self, first, second, **changes):
+        one = times(self.SENTENCE, probability=first, **changes)
+        return [*one, *(Word(w.word, w.start + 6, w.end + 6, second, w.timing) for w in one)]
+
+    def test_said_twice(self):
+        assert written_twice(self._copies(0.8, 0.6)) is None
+
+    @pytest.mark.parametrize(("first", "second", "copy"), [(0.8, 0.01, slice(6, 12)), (0.01, 0.8, slice(0, 6))])
+    def test_the_copy_that_was_not_found_goes(self, first, second, copy):
+        assert written_twice([*times("And then"), *self._copies(first, second)]) == slice(copy.start + 2, copy.stop + 2)
+
+    def test_without_an_aligner_the_copy_without_time_goes(self):
+        one = times(self.SENTENCE, timing="attention")
+        squeezed = times(self.SENTENCE, timing="attention", every_s=0.1, long_s=0.1)
+        assert written_twice([*one, *squeezed]) == slice(6, 12)
+        assert written_twice([*one, *one]) is None
+
+    @pytest.mark.parametrize("text", ["", "no", "no no no no", "a sentence that comes once and no more than once"])
+    def test_short_phrases_and_single_sentences_stay(self, text):
+        assert written_twice(times(text, probability=0.0)) is None
+
+    async def test_the_text_has_it_once(self, bench):
+        async def align(samples, words, language):
+            """Finds the first half."""
+            return [
+                {
+                    "start": n / 4,
+                    "end": n / 4 + 0.2,
+                    "probability": 0.8 if n < len(words) / 2 else 0.0,
+                    "timing": "aligned",
+                }
+                for n in range(len(words))
+            ]
+
+        bench.whisper.text, bench.aligner_languages, bench.align = f" {self.SENTENCE}{self.SENTENCE}", {"en"}, align
+        result = await bench.run(noise(4), language="en", compression_ratio_threshold=100)
+        assert " ".join(segment.text for segment in result.segments) == self.SENTENCE.strip()
