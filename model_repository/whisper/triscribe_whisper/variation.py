@@ -3,7 +3,8 @@
 CTranslate2 samples from one generator a worker thread. It takes its seed when the thread first samples and cannot be
 set again, so that a sampled text depends on all that the thread sampled before. Here the noise is added to the
 encoder's output instead, from a generator that the chunk itself seeds, and decoding is greedy: the search leaves a loop
-as well as sampling does (docs/benchmarks.md), and the same bytes give the same text in any process and any batch.
+as well as sampling does, and the same bytes give the same text in any process and any batch
+(docs/adr/0020-reproducible.md).
 """
 
 from __future__ import annotations
