@@ -177,8 +177,7 @@ def test_a_terminated_run_leaves_nothing_behind(conversation, tmp_path):
         text=True,
     )
     parent = psutil.Process(run.pid)
-    stubs = lambda: [child for child in parent.children(recursive=True) if child.name().startswith(STUB[:15])]  # noqa: E731
-    assert wait_for(lambda: bool(stubs()), 60)
+    assert wait_for(lambda: any(_name(child).startswith(STUB[:15]) for child in parent.children(recursive=True)), 60)
     family = [child.pid for child in parent.children(recursive=True)]
     run.send_signal(signal.SIGTERM)
     stdout, stderr = run.communicate(timeout=60)
@@ -187,6 +186,13 @@ def test_a_terminated_run_leaves_nothing_behind(conversation, tmp_path):
     assert "Traceback" not in stderr
     assert wait_for(lambda: not any(map(_alive, family)), 20)
     assert not list(tmp_path.glob("triscribe-*"))
+
+
+def _name(process):
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:  # it ended while it was being looked at
+        return ""
 
 
 def _alive(pid):
