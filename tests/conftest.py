@@ -66,7 +66,7 @@ ORDER = ("unit", "contract", "models", "system", "component", "deploy", "browser
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests."""
     folder = Path(__file__).parent
-    items.sort(key=lambda item: ORDER.index(item.path.relative_to(folder).parts[0]) if item.path != folder else 0)
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(folder).parts[0]))
 
 
 class _Workers(LoadScopeScheduling):  # type: ignore[misc]

@@ -22,30 +22,28 @@ def output_names(files: Sequence[str]) -> dict[str, str]:
     folders above them as far as needed: `memo.wav` beside `memo.mp3`, `monday_talk.wav` beside `tuesday_talk.wav`;
     in the end a number. Names are compared as careless file systems do: without case, and after normalization.
     """
+    parts = {file: _parts(file) for file in files}
     lengths = dict.fromkeys(files, 0)
     while True:
-        names = {file: _name(file, length) for file, length in lengths.items()}
-        shared = [file for file in files if _is_shared(names, file)]
-        longer = [file for file in shared if lengths[file] < len(_parts(file))]
+        names = {file: _name(file, parts[file], lengths[file]) for file in files}
+        uses = Counter(map(_compared, names.values()))
+        shared = [file for file in files if uses[_compared(names[file])] > 1]
+        longer = [file for file in shared if lengths[file] < len(parts[file])]
         if not longer:
             return names if not shared else _numbered(names)
         for file in longer:
             lengths[file] += 1
 
 
-def _name(file: str, length: int) -> str:
+def _name(file: str, parts: Sequence[str], length: int) -> str:
     """The stem for length 0, else the last `length` parts of the path."""
     if file == STDIN:
         return "stdin"
-    return "_".join(_parts(file)[-length:]) if length else Path(file).stem
+    return "_".join(parts[-length:]) if length else Path(file).stem
 
 
 def _parts(file: str) -> tuple[str, ...]:
     return () if file == STDIN else Path(file).resolve().parts[1:]
-
-
-def _is_shared(names: Mapping[str, str], file: str) -> bool:
-    return Counter(map(_compared, names.values()))[_compared(names[file])] > 1
 
 
 def _numbered(names: Mapping[str, str]) -> dict[str, str]:

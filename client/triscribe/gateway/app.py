@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from triscribe.address import host_port
 from triscribe.diarization.client import Diarizer, DiarizerSettings
 from triscribe.errors import ServingError
 from triscribe.gateway.grpc.health import HealthService
@@ -146,7 +147,7 @@ class Gateway:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((SERVICE, health_name, reflection.SERVICE_NAME), self._server)
-        address, credentials = _address(settings.host, settings.port), server_credentials(settings)
+        address, credentials = host_port(settings.host, settings.port), server_credentials(settings)
         try:
             if credentials:
                 port = self._server.add_secure_port(address, credentials)
@@ -154,7 +155,7 @@ class Gateway:
                 port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise ServingError(f"Cannot listen on {address}: it is in use, or a certificate is wrong.") from error
-        self.address = _address(settings.host, port)
+        self.address = host_port(settings.host, port)
         await self._server.start()
 
     def _start_metrics(self, stack: AsyncExitStack) -> None:
@@ -174,7 +175,7 @@ class Gateway:
             return
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        address = _address(self.settings.host, self.settings.health_port)
+        address = host_port(self.settings.host, self.settings.health_port)
         try:
             self.health_port = server.add_insecure_port(address)
         except RuntimeError as error:
@@ -214,8 +215,3 @@ class Gateway:
         credentials = client_credentials(settings.diarizer_ca, settings.diarizer_cert, settings.diarizer_key)
         remote = DiarizerSettings(settings.diarizer, credentials, settings.diarizer_token)
         return await stack.enter_async_context(Diarizer(remote))
-
-
-def _address(host: str, port: int) -> str:
-    """As gRPC reads it: the colons of an IPv6 address are no port."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

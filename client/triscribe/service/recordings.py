@@ -82,7 +82,7 @@ class Recordings:
         self._upload_decoder = DecoderPool(at_once=settings.uploads_at_once)
 
     def close(self) -> None:
-        """End the threads and the decoders."""
+        """End the threads of the spools and the idle decoders."""
         self._spools.close()
         self._quick_decoder.close()
         self._upload_decoder.close()

@@ -35,6 +35,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DISK_RETRY_S = 30.0
 """Room comes back when other uploads end, which takes longer than a full queue."""
 
+_OWN_NAMES = ("model", "language", "task", "initial_prompt", "hotwords", "word_timestamps")
+"""Options of Triton's contract that callers set by the same name; the others are options of decoding."""
+
 
 def as_server_error(error: BaseException) -> ServerError | None:
     """The error that a caller sees; None for a fault of ours, whose text stays in the log."""
@@ -61,7 +64,3 @@ def _in_neutral_terms(error: ServerError) -> ServerError:
         elif tensor == "OPTIONS":
             error.field = name if name in _OWN_NAMES else f"decoding.{name}"
     return error
-
-
-_OWN_NAMES = ("model", "language", "task", "initial_prompt", "hotwords", "word_timestamps")
-"""Options of Triton's contract that callers set by the same name; the others are options of decoding."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
+from triscribe.address import host_port
 from triscribe.errors import ServingError
 from triscribe.extras import require
 from triscribe.models import ModelStore
@@ -79,8 +80,7 @@ class EmbeddedTriton:
     @property
     def url(self) -> str:
         """HOST:PORT of the gRPC endpoint."""
-        host = f"[{self.ports.host}]" if ":" in self.ports.host else self.ports.host
-        return f"{host}:{self.ports.grpc}"
+        return host_port(self.ports.host, self.ports.grpc)
 
     def __enter__(self) -> EmbeddedTriton:
         """Start.

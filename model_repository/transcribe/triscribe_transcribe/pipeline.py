@@ -28,7 +28,6 @@ from .words import attention_words, cut_segments, ordered
 MIN_SPLIT_S = 2.0
 """A piece this short is not split again: its text is then reported as cut off."""
 
-
 SPEAKS = 0.5
 """Silero's own threshold for speech."""
 
@@ -81,7 +80,7 @@ class Pipeline:
         if is_made_up(candidate, verdict, job.options):
             return Result(language, probability, languages, (), (_left_out(0.0, job.duration_s),))
         segments, warnings = await self._segments(job, candidate, answer)
-        segments, left_out = await self._heard(job, candidate, segments)
+        segments, left_out = await self._without_unheard(job, candidate, segments)
         warnings += left_out
         if segments and verdict is not Verdict.GOOD:
             warnings += (Warning_(verdict.value, MESSAGES[verdict], 0.0, job.duration_s),)
@@ -105,7 +104,7 @@ class Pipeline:
             return None
         return loss(await self._speaking(job.samples), result.segments)
 
-    async def _heard(
+    async def _without_unheard(
         self, job: Job, candidate: Candidate, segments: tuple[Segment, ...]
     ) -> tuple[tuple[Segment, ...], tuple[Warning_, ...]]:
         """The segments without those that nobody said, and a warning for each of these."""
@@ -206,7 +205,7 @@ class Pipeline:
         return wanted and language in self._aligner_languages
 
     async def _split(self, job: Job, answer: dict[str, Any]) -> Result:
-        """The token limit was reached: transcribe both halves, cut where it is quietest."""
+        """Transcribe both halves, cut where it is quietest: at the token limit, or where speech was left out."""
         cut = quietest(job.samples)
         options = job.options.model_copy(update={"language": answer["language"]})
         halves = [replace(job, samples=part, options=options) for part in (job.samples[:cut], job.samples[cut:])]

@@ -177,20 +177,30 @@ async def test_cancelling_stops_the_work(tmp_path):
         assert await asyncio.to_thread(engine.stopped.wait, 5)
 
 
+async def waiting_jobs(channel, count):
+    """Calls that the diarizer has taken and does not end before the engine is released."""
+    stub = pb_grpc.DiarizationServiceStub(channel)
+    calls = [stub.Diarize(iter([CONFIG, AUDIO])) for _ in range(count)]
+    assert all([(await call.read()).HasField("progress") for call in calls])
+    return calls
+
+
+async def all_succeed(calls):
+    for call in calls:
+        while (response := await call.read()) is not grpc.aio.EOF:
+            last = response
+        assert last.HasField("result")
+
+
 async def test_too_many_jobs(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "HEARTBEAT_S", 0.02)
     engine = FakeEngine()
     engine.released.clear()
     async with serving(engine, tmp_path) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = pb_grpc.DiarizationServiceStub(channel)
-        waiting = [stub.Diarize(iter([CONFIG, AUDIO])) for _ in range(jobs.MAX_JOBS)]
-        assert all([(await call.read()).HasField("progress") for call in waiting])
+        waiting = await waiting_jobs(channel, jobs.MAX_JOBS)
         assert (await refusal(address, CONFIG, AUDIO))[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
         engine.released.set()
-        for call in waiting:
-            while (response := await call.read()) is not grpc.aio.EOF:
-                last = response
-            assert last.HasField("result")
+        await all_succeed(waiting)
         assert (await send(address, CONFIG, AUDIO))[-1].HasField("result")
 
 
@@ -256,11 +266,10 @@ async def test_a_refusal_reaches_a_caller_who_still_sends(tmp_path):
     engine = FakeEngine()
     engine.released.clear()
     async with serving(engine, tmp_path) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = pb_grpc.DiarizationServiceStub(channel)
-        waiting = [stub.Diarize(iter([CONFIG, AUDIO])) for _ in range(jobs.MAX_JOBS)]
-        assert all([(await call.read()).HasField("progress") for call in waiting])
+        waiting = await waiting_jobs(channel, jobs.MAX_JOBS)
         refused = {await refusal(address, CONFIG, AUDIO) for _ in range(100)}
         engine.released.set()
+        await all_succeed(waiting)
     assert refused == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many jobs are waiting")}
 
 
@@ -271,16 +280,11 @@ async def test_recordings_that_wait_share_the_memory(tmp_path, monkeypatch):
     engine = FakeEngine()
     engine.released.clear()
     async with serving(engine, tmp_path) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = pb_grpc.DiarizationServiceStub(channel)
-        waiting = [stub.Diarize(iter([CONFIG, AUDIO])) for _ in range(2)]
-        assert all([(await call.read()).HasField("progress") for call in waiting])
+        waiting = await waiting_jobs(channel, 2)
         await asyncio.to_thread(_until, lambda: engine.requests)
         code, why = await refusal(address, CONFIG, AUDIO)
         assert (code, "memory" in why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
         engine.released.set()
-        for call in waiting:
-            while (response := await call.read()) is not grpc.aio.EOF:
-                last = response
-            assert last.HasField("result")
+        await all_succeed(waiting)
         for _ in range(4):
             assert (await send(address, CONFIG, AUDIO))[-1].HasField("result")

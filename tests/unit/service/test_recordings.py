@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.harness.audio import wav
+from tests.harness.processes import wait_for
 from triscribe.errors import InvalidArgumentError, ResourceExhaustedError, TooLargeError
 from triscribe.media import decoding
 from triscribe.media.pcm import PcmFormat
@@ -69,12 +70,6 @@ WHOLE = Recognition("base", TranscribeOptions(model="base", language="en", voice
 NOISE = np.random.default_rng(0).normal(0, 0.1, 40 * SAMPLE_RATE).astype(np.float32)
 
 
-async def polled(condition):
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - another thread's doing
-            await asyncio.sleep(0.01)
-
-
 async def pieces(data, size=100_000):
     for start in range(0, len(data), size):
         yield data[start : start + size]
@@ -117,7 +112,7 @@ async def test_all_uploads_together_have_a_bound(make, triton):
     recordings = make(max_spool_bytes=len(data) + 1000)
     triton.release.clear()
     first = asyncio.create_task(events_of(recordings, data))
-    await polled(lambda: recordings._spools._bytes >= len(data))
+    assert await asyncio.to_thread(wait_for, lambda: recordings._spools._bytes >= len(data), 20)
     for _ in range(2):
         with pytest.raises(ResourceExhaustedError, match="room") as caught:
             await events_of(recordings, data)
@@ -177,7 +172,7 @@ async def test_uploads_being_decoded_leave_threads_for_short_recordings(make, mo
 
     for _ in range(4):
         recordings._upload_decoder._threads.submit(hold)
-    await polled(lambda: len(held) == 4)
+    assert await asyncio.to_thread(wait_for, lambda: len(held) == 4, 20)
     waiting = asyncio.create_task(events_of(recordings, wav(NOISE[:SAMPLE_RATE])))
     started = time.monotonic()
     transcript = await recordings.recognize(Call("Recognize", "id"), WHOLE, wav(NOISE[:SAMPLE_RATE]))

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+DECODING = (
+    "beam_size",
+    "length_penalty",
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "compression_ratio_threshold",
+    "log_prob_threshold",
+    "no_speech_threshold",
+)
+"""Options of decoding that have one name inside and in the proto."""
+
 _CONFIG = {
     "model": "model",
     "language": "language_code",
@@ -20,18 +31,7 @@ _CONFIG = {
     "pcm.channels": "explicit_decoding_config.audio_channel_count",
     "decoding": "decoding_options",
     "decoding.temperature": "decoding_options.temperatures",
-    **{
-        f"decoding.{name}": f"decoding_options.{name}"
-        for name in (
-            "beam_size",
-            "length_penalty",
-            "repetition_penalty",
-            "no_repeat_ngram_size",
-            "compression_ratio_threshold",
-            "log_prob_threshold",
-            "no_speech_threshold",
-        )
-    },
+    **{f"decoding.{name}": f"decoding_options.{name}" for name in DECODING},
 }
 """Below `RecognitionConfig`."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from triscribe.errors import InvalidArgumentError
+from triscribe.gateway.grpc.fields import DECODING
 from triscribe.language.chinese import Script
 from triscribe.media.pcm import Encoding
 from triscribe.service.requests import DEFAULT_END_S, LiveRequest, RecognitionRequest, pcm_format
@@ -35,15 +36,6 @@ _ENCODINGS: dict[int, Encoding] = {
     pb.AUDIO_ENCODING_MULAW: "mulaw",
     pb.AUDIO_ENCODING_ALAW: "alaw",
 }
-_DECODING = (
-    "beam_size",
-    "length_penalty",
-    "repetition_penalty",
-    "no_repeat_ngram_size",
-    "compression_ratio_threshold",
-    "log_prob_threshold",
-    "no_speech_threshold",
-)
 
 
 def recognition_request(config: pb.RecognitionConfig) -> RecognitionRequest:
@@ -101,7 +93,7 @@ def _speakers(features: pb.RecognitionFeatures) -> Mapping[str, int] | None:
 
 
 def _decoding(options: pb.DecodingOptions) -> dict[str, Any]:
-    chosen: dict[str, Any] = {name: getattr(options, name) for name in _DECODING if options.HasField(name)}
+    chosen: dict[str, Any] = {name: getattr(options, name) for name in DECODING if options.HasField(name)}
     if options.temperatures:
         chosen["temperature"] = list(options.temperatures)
     return chosen
