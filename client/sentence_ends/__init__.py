@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
@@ -54,7 +55,15 @@ def sentence_ends(parts: Sequence[str], language: str | None) -> list[bool]:
     offsets = list(accumulate(len(part) for part in parts))
     following = [len(part) - len(part.lstrip()) for part in parts[1:]]
     ends = [offset + spaces in begins for offset, spaces in zip(offsets, following, strict=False)]
+    for i, part in enumerate(parts[1:-1], start=1):
+        if ends[i - 1] and _closes(part):  # as French writes: « Oui. »
+            ends[i - 1 : i + 1] = False, True
     return [*ends, True] if parts else []
+
+
+def _closes(part: str) -> bool:
+    marks = part.strip()
+    return bool(marks) and all(unicodedata.category(mark) in ("Pe", "Pf") for mark in marks)
 
 
 def _boundaries(text: str, language: str) -> Iterator[int]:

@@ -76,6 +76,7 @@ def test_an_abbreviation_ends_no_sentence(language, text):
         ("de", "Er kam 1990.| Dann ging er."),
         ("es", "Bien.| Vamos."),
         ("fr", "Il y en a.| Mais non."),
+        ("fr", "Il dit : « Oui. »| Elle : « Non ! »| Puis rien."),
         ("pt", "Eu sei o que é.| Ele não."),
         ("ru", "Это был я.| Она знала и т.д.| Потом ушла."),
         ("el", "Τι κάνεις;| Καλά."),
