@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -60,7 +60,7 @@ class Job:
         files = distinct(files)
         targets = output_names(files)
         journals = {file: self.output.journal(targets[file]) for file in files}
-        failed = 0
+        failed = delivered = 0
         with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
             async with self.transcriber.session() as session:
 
@@ -77,7 +77,8 @@ class Job:
                 for file, task in zip(files, tasks, strict=True):
                     try:
                         transcript = await task
-                        self._deliver(transcript, targets[file], headed=len(files) > 1)
+                        self._deliver(transcript, targets[file], headed=len(files) > 1, first=not delivered)
+                        delivered += 1
                         self._tell(console, file, transcript)
                         if journal := journals[file]:
                             if journal.reused:
@@ -93,11 +94,15 @@ class Job:
                             journal.close()
         return failed
 
-    def _deliver(self, transcript: Transcript, name: str, *, headed: bool) -> None:
+    def _deliver(self, transcript: Transcript, name: str, *, headed: bool, first: bool) -> None:
+        options = self.output.options
         if self.output.folder is None:
-            rendered = encoded(WRITERS[self.output.formats[0]].render(transcript, self.output.options))
-            header = encoded(f"==> {transcript.audio.path} <==\n") if headed else b""
-            sys.stdout.buffer.write(header + rendered)
+            writer = WRITERS[self.output.formats[0]]
+            content = writer.render(transcript, options)
+            if headed and isinstance(content, str):
+                content = f"==> {transcript.audio.path} <==\n{content}"
+            # All of it is one text to whoever reads it, and a text begins once.
+            sys.stdout.buffer.write(encoded(content, writer, replace(options, bom=options.bom and first)))
             sys.stdout.buffer.flush()
             return
         self.output.folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +110,7 @@ class Job:
             writer = WRITERS[format_name]
             atomic_write(
                 self.output.folder / f"{name}.{writer.extension}",
-                encoded(writer.render(transcript, self.output.options)),
+                encoded(writer.render(transcript, options), writer, options),
             )
 
     def _tell(self, console: Console, file: str, transcript: Transcript) -> None:

@@ -93,6 +93,11 @@ def transcribe(
         float, typer.Option(help="Subtitles: seconds between two cues.", show_default="2 frames at 24 fps")
     ] = DEFAULTS.gap_s,
     karaoke: Annotated[bool, typer.Option("--karaoke", help="vtt, ass: mark each word as it is spoken.")] = False,
+    bidi_marks: Annotated[
+        bool, typer.Option("--bidi-marks", help="srt, txt: embed lines from right to left, for simple players.")
+    ] = False,
+    bom: Annotated[bool, typer.Option("--bom", help="txt, srt, vtt, ass, tsv: begin with a byte order mark.")] = False,
+    crlf: Annotated[bool, typer.Option("--crlf", help="txt, srt, vtt, ass, tsv: line ends of Windows.")] = False,
     html_audio: Annotated[
         HtmlAudio, typer.Option(help="html: embed the audio, link to it, none, or auto: embed up to 16 MB.")
     ] = DEFAULTS.html_audio,
@@ -106,6 +111,9 @@ def transcribe(
         reading_speed=reading_speed,
         gap_s=cue_gap,
         karaoke=karaoke,
+        bidi_marks=bidi_marks,
+        bom=bom,
+        crlf=crlf,
         html_audio=html_audio,
         folder=output_dir,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pysubs2
 
+from triscribe.formats import bidi
 from triscribe.formats.base import Writer, clean
 from triscribe.formats.cues import Cue, cues
 from triscribe.formats.options import WriteOptions
@@ -13,6 +14,10 @@ HEIGHT = 1080
 """Lines of the picture that sizes refer to; players scale them to the real one."""
 
 _FONT_LINES = 60
+
+# To libass (mpv, VLC) this encoding of a style says: the base direction is that of the first letter.
+_AUTOMATIC_DIRECTION = -1
+
 _NOT_YET = pysubs2.Color(160, 160, 160)
 
 # Light enough for dark pictures, and apart for the colour-blind (Okabe and Ito's palette, lightened).
@@ -34,7 +39,9 @@ def render(transcript: Transcript, options: WriteOptions) -> str:
     for i, name in enumerate(styles.values() or [_style_name(0)]):
         script.styles[name] = _style(_COLOURS[i % len(_COLOURS)], karaoke=options.karaoke)
     for cue in laid_out:
-        text = _karaoke(cue) if options.karaoke else "\\N".join(_escaped(line) for line in cue.lines)
+        if cue.right_to_left:
+            script.styles[styles[cue.speaker]].encoding = _AUTOMATIC_DIRECTION
+        text = _karaoke(cue) if options.karaoke else "\\N".join(_lead(cue, line) + _escaped(line) for line in cue.lines)
         start_ms, end_ms = (10 * _centiseconds(time_ms) for time_ms in (cue.start_ms, cue.end_ms))
         event = pysubs2.SSAEvent(start_ms, end_ms, text, style=styles[cue.speaker])
         # The fields before the text are separated by commas, and have no escapes.
@@ -62,14 +69,18 @@ def _style(colour: str, *, karaoke: bool) -> pysubs2.SSAStyle:
     )
 
 
+def _lead(cue: Cue, line: str) -> str:
+    return bidi.led(line) if cue.right_to_left else ""
+
+
 def _karaoke(cue: Cue) -> str:
     """Each word lasts until the next one starts; what comes before the first is an empty syllable."""
     starts = [_centiseconds(word.start_ms) for row in cue.rows for word in row]
     ends = iter([*starts[1:], _centiseconds(cue.rows[-1][-1].end_ms)])
     at = _centiseconds(cue.start_ms)
     lines = []
-    for row in cue.rows:
-        line = ""
+    for row, text in zip(cue.rows, cue.lines, strict=True):
+        line = _lead(cue, text)
         for word in row:
             line += " " if word.space else ""
             end = next(ends)
@@ -93,4 +104,4 @@ def _escaped(text: str) -> str:
     return text.replace("{", "｛").replace("}", "｝").replace("\\", "\\\u2060")
 
 
-WRITER = Writer("ass", render)
+WRITER = Writer("ass", render, text_file=True)

@@ -32,7 +32,7 @@ class ShownWord:
     """A word with the punctuation that belongs to it.
 
     `space` says whether one precedes it. Times are seconds of the file; without `timed` they were shared out by
-    length of text. A word wider than a line is several of these.
+    length of text. A word wider than a line is several of these. `ends_sentence` is for who lays cues out.
     """
 
     text: str
@@ -41,6 +41,7 @@ class ShownWord:
     end: float
     speaker: str | None
     timed: bool
+    ends_sentence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +182,10 @@ def _pieces(word: ShownWord, width: int) -> list[ShownWord]:
         at += space
         start = word.start + step * at
         at += len(text)
-        pieces.append(
-            replace(word, text=text, space=space if pieces else word.space, start=start, end=word.start + step * at)
-        )
-    return pieces
+        space = space if pieces else word.space
+        end = word.start + step * at
+        pieces.append(replace(word, text=text, space=space, start=start, end=end, ends_sentence=False))
+    return [*pieces[:-1], replace(pieces[-1], ends_sentence=word.ends_sentence)]
 
 
 def _cut(text: str, width: int) -> Iterator[str]:

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from triscribe.formats.base import clean, milliseconds
+from sentence_ends import sentence_ends
+from triscribe.formats.base import clean, milliseconds, written_in
+from triscribe.formats.bidi import is_right_to_left, name_first
 from triscribe.formats.boxes import Box, ShownWord, boxes, shown_words
 from triscribe.formats.options import WriteOptions
-from triscribe.types import Transcript
+from triscribe.types import Segment, Transcript
 
 PAUSE_S = 0.4
 """A pause from which a break is welcome."""
@@ -21,16 +23,16 @@ PAUSE_S = 0.4
 LONG_PAUSE_S = 2.0
 """A pause that no cue spans."""
 
-_SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\")\]»”’」』）]*$")
-_CLAUSE_END = re.compile(r"[,;:—、，；：،–-]['\")\]»”’」』）]*$")
+# An ellipsis that ends no sentence still parts what stands before it from what comes.
+_CLAUSE_END = re.compile(r"(?:[,;:—、，；：،؛–…-]|\.\.\.)['\")\]»”’」』）]*$")
 
 # What a break costs, against 1 for each cue.
-_AFTER_SENTENCE, _AFTER_CLAUSE, _AT_PAUSE, _ANYWHERE = 0.0, 0.4, 0.3, 1.0
+_AFTER_SENTENCE, _AFTER_CLAUSE, _AT_PAUSE, _ANYWHERE, _AFTER_ABBREVIATION = 0.0, 0.4, 0.3, 1.0, 1.5
 _SHORT_CUE = 0.5
 _WORST_HASTE = 2.0
 
 # What ending a line at no punctuation costs, against the squares of how far lines are from their mean.
-_UNPUNCTUATED_LINE = 0.1
+_UNPUNCTUATED_LINE, _ABBREVIATED_LINE = 0.1, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,16 @@ class CueWord:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words on screen from `start_ms` to `end_ms`, milliseconds from the start of the file; a row is a line."""
+    """Words on screen from `start_ms` to `end_ms`, milliseconds from the start of the file; a row is a line.
+
+    `right_to_left` is the direction of the segment that they are from.
+    """
 
     start_ms: int
     end_ms: int
     rows: tuple[tuple[CueWord, ...], ...]
     speaker: str | None
+    right_to_left: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -60,9 +66,18 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
+class _Run:
+    """A stretch of a segment that one speaker says."""
+
+    packed: list[Box]
+    speaker: str | None
+    right_to_left: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Draft:
     lines: tuple[tuple[Box, ...], ...]
-    speaker: str | None
+    run: _Run
 
     @property
     def words(self) -> list[ShownWord]:
@@ -84,27 +99,34 @@ def cues(transcript: Transcript, options: WriteOptions, *, name_speakers: bool) 
     Returns:
         Cues in order, none empty, none overlapping; every word is in exactly one.
     """
-    runs = _runs(transcript, options, name_speakers=name_speakers)
-    starts = [packed[0].start for _, packed in runs]
+    runs = list(_runs(transcript, options, name_speakers=name_speakers))
+    starts = [run.packed[0].start for run in runs]
     drafts = []
-    for (speaker, packed), until in zip(runs, [*starts[1:], transcript.audio.duration], strict=False):
-        for group in _groups(packed, until, options):
-            drafts.append(_Draft(_lines(group, options.max_line_width), speaker))
+    for run, until in zip(runs, [*starts[1:], transcript.audio.duration], strict=False):
+        for group in _groups(run.packed, until, options):
+            drafts.append(_Draft(_lines(group, options.max_line_width), run))
     return list(_timed(drafts, options, transcript.audio.duration))
 
 
-def _runs(transcript: Transcript, options: WriteOptions, *, name_speakers: bool) -> list[tuple[str | None, list[Box]]]:
-    """Each stretch of a segment that one speaker says."""
-    runs = []
+def _runs(transcript: Transcript, options: WriteOptions, *, name_speakers: bool) -> Iterator[_Run]:
     last_speaker = None
     for segment in transcript.segments:
-        for speaker, said in groupby(shown_words(segment), key=lambda word: word.speaker):
+        shown = _with_sentences(segment, written_in(transcript, segment))
+        right_to_left = is_right_to_left(segment.text)
+        for speaker, said in groupby(shown, key=lambda word: word.speaker):
             words = list(said)
             if name_speakers and speaker is not None and speaker != last_speaker:
-                words[0] = replace(words[0], text=f"{clean(speaker)}: {words[0].text}")
+                name = name_first(clean(speaker), marked=right_to_left and options.bidi_marks)
+                words[0] = replace(words[0], text=name + words[0].text)
             last_speaker = speaker
-            runs.append((speaker, boxes(words, options.max_line_width)))
-    return runs
+            yield _Run(boxes(words, options.max_line_width), speaker, right_to_left)
+
+
+def _with_sentences(segment: Segment, language: str) -> list[ShownWord]:
+    """The words of a segment, which know whether a sentence ends with them."""
+    words = shown_words(segment)
+    ends = sentence_ends([f" {word.text}" if word.space else word.text for word in words], language)
+    return [replace(word, ends_sentence=end) for word, end in zip(words, ends, strict=True)]
 
 
 def _groups(packed: Sequence[Box], until: float, options: WriteOptions) -> list[Sequence[Box]]:
@@ -155,12 +177,14 @@ def _fitting(packed: Sequence[Box], start: int, options: WriteOptions) -> Iterat
 
 
 def _break_cost(packed: Sequence[Box], end: int) -> float:
-    text = packed[end - 1].words[-1].text
-    if end == len(packed) or _SENTENCE_END.search(text):
+    last = packed[end - 1].words[-1]
+    if end == len(packed) or last.ends_sentence:
         return _AFTER_SENTENCE
     if packed[end].start - packed[end - 1].end >= PAUSE_S:
         return _AT_PAUSE
-    return _AFTER_CLAUSE if _CLAUSE_END.search(text) else _ANYWHERE
+    if _CLAUSE_END.search(last.text):
+        return _AFTER_CLAUSE
+    return _AFTER_ABBREVIATION if last.text.endswith(".") else _ANYWHERE
 
 
 def _haste(columns: int, room_s: float, options: WriteOptions) -> float:
@@ -186,14 +210,19 @@ def _lines(group: Sequence[Box], width: int) -> tuple[tuple[Box, ...], ...]:
                 columns = _columns(group[start:end])
                 if columns > width:
                     break
-                text = group[end - 1].words[-1].text
-                punctuated = end == n or _SENTENCE_END.search(text) or _CLAUSE_END.search(text)
-                total = cost + ((columns - mean) / mean) ** 2 + (0.0 if punctuated else _UNPUNCTUATED_LINE)
+                total = cost + ((columns - mean) / mean) ** 2
+                total += 0.0 if end == n else _line_break_cost(group[end - 1].words[-1])
                 if end not in reached or total < reached[end][0]:
                     reached[end] = (total, (*ends, end))
         best = reached
     ends = best[n][1]
     return tuple(tuple(group[start:end]) for start, end in zip((0, *ends), ends, strict=False))
+
+
+def _line_break_cost(last: ShownWord) -> float:
+    if last.ends_sentence or _CLAUSE_END.search(last.text):
+        return 0.0
+    return _ABBREVIATED_LINE if last.text.endswith(".") else _UNPUNCTUATED_LINE
 
 
 def _fewest_lines(group: Sequence[Box], width: int) -> int:
@@ -224,7 +253,7 @@ def _timed(drafts: Sequence[_Draft], options: WriteOptions, duration: float) -> 
             # The gap takes half of a very short cue at most.
             end_ms = min(end_ms, starts[i + 1] - min(milliseconds(options.gap_s), room_ms // 2))
         rows = tuple(_row([word for box in line for word in box.words], start_ms, end_ms) for line in draft.lines)
-        yield Cue(start_ms, end_ms, rows, draft.speaker)
+        yield Cue(start_ms, end_ms, rows, draft.run.speaker, draft.run.right_to_left)
 
 
 def _row(words: Sequence[ShownWord], start_ms: int, end_ms: int) -> tuple[CueWord, ...]:

@@ -25,6 +25,7 @@ from langcodes.tag_parser import LanguageTagError
 from markupsafe import Markup
 
 from triscribe.formats.base import Writer, clean
+from triscribe.formats.bidi import is_right_to_left
 from triscribe.formats.boxes import ShownWord, shown_words
 from triscribe.formats.options import WriteOptions
 from triscribe.spacing import needs_space
@@ -75,6 +76,11 @@ class _Paragraph:
     @property
     def start(self) -> str:
         return f"{self.start_s:.3f}"
+
+    @property
+    def direction(self) -> str:
+        """A name in Latin letters at its start does not turn a paragraph of Hebrew round, as `auto` alone would."""
+        return "rtl" if is_right_to_left("".join(word["text"] for word in self.words)) else "auto"
 
     @property
     def colour(self) -> str:

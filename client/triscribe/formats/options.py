@@ -1,4 +1,4 @@
-"""What a caller may choose about files: the limits of subtitles, karaoke, and where the page finds its audio."""
+"""What a caller may choose about files: limits of subtitles, karaoke, bytes, and where the page finds its audio."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class WriteOptions:
         reading_speed: columns a second at most, where the next cue leaves room.
         gap_s: seconds between two cues that would otherwise touch.
         karaoke: mark each timed word as it is spoken (vtt and ass).
+        bidi_marks: embed lines that are written from right to left (srt and txt), for players that take every line
+            for one from left to right.
+        bom: begin text files (txt, srt, vtt, ass, tsv) with a byte order mark.
+        crlf: end lines of text files as Windows does.
         html_audio: `embed` puts the audio into the page, `link` refers to the file, `none` leaves it out; `auto`
             embeds a small file that browsers play, and links any other.
         folder: where the file will lie, which links are relative to; None: the working directory.
@@ -40,6 +44,9 @@ class WriteOptions:
     reading_speed: float = 17.0
     gap_s: float = 2 / 24
     karaoke: bool = False
+    bidi_marks: bool = False
+    bom: bool = False
+    crlf: bool = False
     html_audio: HtmlAudio = "auto"
     folder: Path | None = None
 

@@ -17,4 +17,4 @@ def render(transcript: Transcript) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-WRITER = plain("tsv", render)
+WRITER = plain("tsv", render, text_file=True)

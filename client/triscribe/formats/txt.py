@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from triscribe.formats.base import clean, plain
+from triscribe.formats import bidi
+from triscribe.formats.base import Writer, clean
+from triscribe.formats.options import WriteOptions
 from triscribe.types import Transcript
 
 
-def render(transcript: Transcript) -> str:
+def render(transcript: Transcript, options: WriteOptions) -> str:
     """The text, `SPEAKER_00: ` before the first segment of each speaker's turn; empty when nobody spoke."""
     lines = []
     last_speaker = None
@@ -15,9 +17,11 @@ def render(transcript: Transcript) -> str:
         if not text:
             continue
         changed = segment.speaker is not None and segment.speaker != last_speaker
-        lines.append(f"{clean(segment.speaker or '')}: {text}" if changed else text)
+        marked = options.bidi_marks and bidi.is_right_to_left(text)
+        line = bidi.name_first(clean(segment.speaker or ""), marked=marked) + text if changed else text
+        lines.append(bidi.embedded(line) if marked else line)
         last_speaker = segment.speaker
     return "".join(f"{line}\n" for line in lines)
 
 
-WRITER = plain("txt", render)
+WRITER = Writer("txt", render, text_file=True)

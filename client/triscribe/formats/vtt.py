@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triscribe.formats import bidi
 from triscribe.formats.base import Writer, clean, clock
 from triscribe.formats.cues import Cue, cues
 from triscribe.formats.options import WriteOptions
@@ -29,15 +30,20 @@ def _voice(cue: Cue) -> str:
 
 
 def _plain(cue: Cue) -> str:
-    return "\n".join(_escaped(line) for line in cue.lines)
+    return "\n".join(_lead(cue, line) + _escaped(line) for line in cue.lines)
+
+
+def _lead(cue: Cue, line: str) -> str:
+    # Browsers take the base direction of each line from its first letter.
+    return bidi.led(line) if cue.right_to_left else ""
 
 
 def _karaoke(cue: Cue) -> str:
     # The specification wants times inside a cue to grow, and to lie between its own.
     last_ms = cue.start_ms
     lines = []
-    for row in cue.rows:
-        line = ""
+    for row, text in zip(cue.rows, cue.lines, strict=True):
+        line = _lead(cue, text)
         for word in row:
             line += " " if word.space else ""
             if word.timed and last_ms < word.start_ms < cue.end_ms:
@@ -52,4 +58,4 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-WRITER = Writer("vtt", render)
+WRITER = Writer("vtt", render, text_file=True)

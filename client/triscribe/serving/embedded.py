@@ -89,7 +89,8 @@ class EmbeddedTriton:
             ServingError: this machine cannot run Triton, or it did not come up.
             ModelError: weights are missing and cannot be fetched.
         """
-        require("icu4py", "server", "A server of its own")  # the others may be there: faster-whisper brings CTranslate2
+        # Other packages of the server may be there without it: faster-whisper brings CTranslate2.
+        require("num2words", "server", "A server of its own")
         with ExitStack() as undo:
             if self._options.health_port is not None:
                 # First to come and last to go: fetching weights and draining are states to be reported too.

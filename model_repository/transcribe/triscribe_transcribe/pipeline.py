@@ -241,6 +241,7 @@ class Pipeline:
         while (copy := written_twice(words)) is not None:
             del pieces[copy], words[copy]
         with_words = job.options.word_timestamps
+        written_in = "en" if job.options.task == "translate" else answer["language"]
         return tuple(
             segment(
                 words[part.start].start,
@@ -248,7 +249,7 @@ class Pipeline:
                 "".join(p.text for p in pieces[part]),
                 words[part] if with_words else (),
             )
-            for part in cut_segments(words)
+            for part in cut_segments(words, [piece.text for piece in pieces], written_in)
         ), warnings
 
     async def _times(

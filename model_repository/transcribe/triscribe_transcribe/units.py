@@ -1,7 +1,6 @@
 """Tokens to written words: parted at spaces, and where none are written, by ICU's dictionaries.
 
-ICU knows the words of Chinese, Japanese, Thai, Lao, Khmer and Burmese, and falls back to characters elsewhere. The
-only module that imports icu4py.
+ICU knows the words of Chinese, Japanese, Thai, Lao, Khmer and Burmese, and falls back to characters elsewhere.
 """
 
 from __future__ import annotations

@@ -5,35 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from sentence_ends import sentence_ends
+
 from .result import Word
 from .units import Piece
-
-SENTENCE_END = (".", "?", "!", "…", "。", "．", "｡", "？", "！", "؟", "۔", "।", "॥", "။", "។", "།", "።")
-CLOSING = "\"'”’)]}」』）》"
-ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "jr",
-        "sr",
-        "vs",
-        "no",
-        "vol",
-        "gen",
-        "col",
-        "lt",
-        "sgt",
-        "rev",
-        "hon",
-        "e.g",
-        "i.e",
-        "u.s",
-    ]
-)
 
 PAUSE_S = 1.0
 """A silence that ends a segment."""
@@ -85,21 +60,19 @@ def ordered(words: Sequence[Word], duration_s: float) -> list[Word]:
     return result
 
 
-def ends_sentence(word: str) -> bool:
-    """Whether a segment may be cut after this word."""
-    bare = word.rstrip(CLOSING)
-    if not bare.endswith(SENTENCE_END):
-        return False
-    stem = bare.rstrip(".").lower()
-    return not bare.endswith(".") or not (stem in ABBREVIATIONS or (len(stem) == 1 and stem.isalpha() and stem != "i"))
+def cut_segments(words: Sequence[Word], texts: Sequence[str], language: str) -> list[slice]:
+    """Sentences, cut at long pauses too, as slices of `words`.
 
-
-def cut_segments(words: Sequence[Word]) -> list[slice]:
-    """Sentences, cut at long pauses too, as slices of `words`."""
+    Args:
+        words: with their times.
+        texts: each word as it stands in the text, the space before it included.
+        language: of the text.
+    """
+    ends = sentence_ends(texts, language)
     starts = [
         index
         for index, word in enumerate(words)
-        if index == 0 or ends_sentence(words[index - 1].word) or word.start - words[index - 1].end > PAUSE_S
+        if index == 0 or ends[index - 1] or word.start - words[index - 1].end > PAUSE_S
     ]
-    ends = [*starts[1:], len(words)] if starts else []
-    return [slice(first, last) for first, last in zip(starts, ends, strict=True)]
+    stops = [*starts[1:], len(words)] if starts else []
+    return [slice(first, last) for first, last in zip(starts, stops, strict=True)]

@@ -31,7 +31,7 @@ def test_pauses_are_where_it_is_quiet():
 def test_words_that_touch_part_at_a_pause():
     apart = out_of_pauses(words((0.2, 1.5), (1.5, 4.0), (4.0, 6.0)), [(0.0, 1.0), (2.0, 3.9), (4.5, 7.0)])
     assert [(word.start, word.end) for word in apart] == [(1.0, 1.5), (1.5, 2.05), (4.0, 4.55)]
-    assert cut_segments(apart) == [slice(0, 2), slice(2, 3)]
+    assert cut_segments(apart, "好好好", "zh") == [slice(0, 2), slice(2, 3)]
 
 
 @given(

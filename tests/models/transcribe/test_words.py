@@ -11,7 +11,6 @@ from triscribe_transcribe.words import (
     MIN_WORD_S,
     attention_words,
     cut_segments,
-    ends_sentence,
     ordered,
 )
 
@@ -132,30 +131,32 @@ def test_good_times_are_left_alone():
     assert ordered(words, 1.0) == words
 
 
+def cut(text, language, spans=None):
+    """The text of each segment."""
+    texts = [f" {word}" for word in text.split()]
+    spans = spans or [(i, i + 1) for i in range(len(texts))]
+    words = [Word(word, start, end, 1.0, "aligned") for word, (start, end) in zip(texts, spans, strict=True)]
+    return ["".join(texts[part]).strip() for part in cut_segments(words, texts, language)]
+
+
 @pytest.mark.parametrize(
-    ("word", "ends"),
+    ("language", "segments"),
     [
-        ("done.", True),
-        ('"done."', True),
-        ("done?", True),
-        ("好。", True),
-        ("I.", True),
-        ("Mr.", False),
-        ("J.", False),
-        ("U.S.", False),
-        ("done,", False),
-        ("...", True),
+        ("en", ["Mr. Jones left Acme Inc. at 5 p.m. today.", "No.", "He left at 5 p.m.", "She stayed."]),
+        ("en", ["See No. 5 by J. Smith.", "Really?!", "Yes."]),
+        ("de", ["Am 3. Mai kam z.B. Frau Dr. Meier.", "So war es.", "Gut."]),
+        ("ru", ["Приду, т.е. завтра.", "Это был я.", "Да."]),
+        ("zh", ["好。", "你好吗？", "好"]),
     ],
 )
-def test_sentence_ends(word, ends):
-    assert ends_sentence(word) is ends
+def test_segments_are_sentences_of_their_language(language, segments):
+    assert cut(" ".join(segments), language) == segments
 
 
-def test_segments_are_sentences_or_stretches_between_pauses():
-    spans = [("One", 0, 1), ("two.", 1, 2), ("Three", 2, 3), ("four", 4.5, 5), ("five", 5.5, 6)]
-    words = [Word(text, start, end, 1.0, "aligned") for text, start, end in spans]
-    assert cut_segments(words) == [slice(0, 2), slice(2, 3), slice(3, 5)]
-    assert cut_segments([]) == []
+def test_segments_are_stretches_between_pauses():
+    spans = [(0, 1), (1, 2), (2, 3), (4.5, 5), (5.5, 6)]
+    assert cut("One two. Three four five", "en", spans) == ["One two.", "Three", "four five"]
+    assert cut_segments([], [], "en") == []
 
 
 def test_shift_moves_every_time():

@@ -1,3 +1,4 @@
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -127,6 +128,36 @@ def test_long_speech_breaks_at_punctuation(timed):
     assert all(text[-1] in ",." for text in texts(found))
     assert found[0].start_ms == 0
     assert found[-1].end_ms == 14_000
+
+
+@pytest.mark.parametrize("timed", [True, False])
+@pytest.mark.parametrize(
+    ("language", "text", "stays"),
+    [
+        ("en", "The man who came to our door was Mr. Jones from the house at the corner.", "Mr. Jones"),
+        ("en", "The very first of these books was by J. Smith who wrote all of the others.", "J. Smith"),
+        ("en", "We were told that nobody in the U.K. and in France had said a single word.", "U.K. and"),
+        ("de", "Wir sind alle zusammen endlich am 3. Mai in der neuen Wohnung angekommen.", "3. Mai"),
+        ("de", "Du kannst hier in der Stadt z.B. heute noch ins Theater gehen, glaube ich.", "z.B. heute"),
+        ("ru", "Мы все вместе поедем туда т.е. завтра или может быть уже послезавтра.", "т.е. завтра"),
+    ],
+)
+def test_cues_do_not_break_where_a_full_stop_ends_no_sentence(language, text, stays, timed):
+    part = dataclasses.replace(segment(text, 0, 7, timed=timed), language=language)
+    found = texts(cues(transcript(part), WriteOptions(max_lines=1), name_speakers=False))
+    assert len(found) == 2
+    assert any(stays in cue for cue in found)
+
+
+@pytest.mark.parametrize(("task", "ends"), [("transcribe", False), ("translate", True)])
+def test_sentences_are_those_of_the_language_of_the_text(task, ends):
+    """In German "20. Dann" could be an ordinal number; a translation is English, whatever was spoken."""
+    part = dataclasses.replace(
+        segment("All of them came here at 20. Then one more went away to sea.", 0, 7), language="de"
+    )
+    spoken = dataclasses.replace(transcript(part), task=task)
+    first, _ = texts(cues(spoken, WriteOptions(max_lines=1), name_speakers=False))
+    assert first.endswith("20.") is ends
 
 
 def test_times_come_from_words_and_pauses_are_not_spanned():

@@ -32,6 +32,7 @@ TALK = transcript(
     segment("(music)", 5.0, 6.0),
 )
 SILENCE = Transcript(AudioInfo("-", 3.0), "en", 0.5, "base", "transcribe", ())
+NOBODY = Transcript(AudioInfo("-", 3.0), None, 0.0, "", "transcribe", ())  # no chunk was sent, no model asked
 
 
 KARAOKE = WriteOptions(karaoke=True)
@@ -69,6 +70,51 @@ def test_vtt_names_speakers_by_voice_and_escapes():
     assert render("vtt", odd) == (
         "WEBVTT\n\n01:00:00.000 --> 01:00:02.000\n<v Ann &gt; Bob>a &lt;b&gt; &amp; c --&gt; d\n"
     )
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_writer_takes_a_recording_without_a_language(name):
+    assert WRITERS[name].render(NOBODY) is not None
+
+
+TEXT_FILES = {"txt", "srt", "vtt", "ass", "tsv"}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_byte_order_mark_and_crlf_are_for_text_files(name):
+    writer = WRITERS[name]
+    usual = writer.render(TALK)
+    plain, marked, windows, both = (
+        encoded(usual, writer, WriteOptions(bom=bom, crlf=crlf)) for crlf in (False, True) for bom in (False, True)
+    )
+    assert plain == encoded(usual)
+    if name not in TEXT_FILES:
+        assert plain == marked == windows == both
+        return
+    assert b"\r" not in plain
+    assert marked == b"\xef\xbb\xbf" + plain
+    assert windows == plain.replace(b"\n", b"\r\n")
+    assert both == b"\xef\xbb\xbf" + windows
+
+
+BOTH = WriteOptions(bom=True, crlf=True)
+
+
+def test_readers_take_files_with_a_byte_order_mark_and_crlf():
+    expected = cues(TALK, DEFAULTS, name_speakers=True)
+    content = {name: encoded(WRITERS[name].render(TALK, BOTH), WRITERS[name], BOTH) for name in TEXT_FILES}
+    found = list(srt.parse(content["srt"].decode("utf-8-sig")))
+    assert [sub.content for sub in found] == ["\n".join(cue.lines) for cue in expected]
+    assert len(webvtt.from_string(content["vtt"].decode("utf-8-sig")).captions) == len(expected)
+    assert len(pysubs2.SSAFile.from_string(content["ass"].decode("utf-8-sig"))) == len(expected)
+
+
+@brief
+@given(transcripts())
+def test_a_file_has_no_other_line_ends_than_those_asked_for(random_transcript):
+    for name in TEXT_FILES:
+        windows = encoded(WRITERS[name].render(random_transcript, BOTH), WRITERS[name], BOTH)
+        assert windows.count(b"\r") == windows.count(b"\n") == windows.count(b"\r\n")
 
 
 def test_silence_gives_valid_and_empty_files():
@@ -159,6 +205,21 @@ def test_json_in_full():
         "overlaps": [],
         "warnings": [],
     }
+
+
+@pytest.mark.parametrize("silent", [SILENCE, NOBODY], ids=["language given", "no language"])
+def test_json_of_a_silent_recording_follows_the_schema(silent):
+    document = json.loads(render("json", silent))
+    jsonschema.validate(document, SCHEMA)
+    assert (document["language"], document["model"]) == (silent.language, silent.model)
+    assert document["segments"] == []
+
+
+def test_the_schema_wants_a_language_of_what_was_said():
+    document = json.loads(render("json", TALK))
+    document["segments"][0]["language"] = None
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
 
 
 def test_the_example_in_the_documentation_follows_the_schema():
