@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 
 import grpc
 
-from triscribe.errors import UnavailableError
+from triscribe.errors import UnavailableError, UsageError
 
-PATIENCE_S = 4.5
-"""How long a peer may take to be there; with the last look a user is told within 5 s."""
+PATIENCE_S = 3.0
+"""How long a peer may take to be there; with the start of the command a user is told within 5 s."""
 
 _LAST_LOOK_S = 0.5
 _PAUSE_S = 0.25
+
+_ADDRESS = re.compile(r"[^/]*[^/:]\]?:\d{1,5}|(dns|ipv4|ipv6|unix|unix-abstract|xds):.+")
+"""HOST:PORT, or what gRPC calls a target."""
 
 # Parts of gRPC's own words → what they mean to a person.
 _REASONS = (
@@ -39,8 +43,11 @@ async def reach(address: str, what: str, *, proxied: bool = True) -> None:
         proxied: go through the proxy of the environment, if there is one.
 
     Raises:
+        UsageError: this is no address.
         UnavailableError: nobody is there; the message is one line.
     """
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError(f"{what} is asked at HOST:PORT, such as 127.0.0.1:8001, not at {address!r}")
     deadline = time.monotonic() + PATIENCE_S
     options = [("grpc.enable_http_proxy", int(proxied))]
     async with grpc.aio.insecure_channel(address, options) as channel:

@@ -25,15 +25,14 @@ _LONGEST_NAME = 255
 """Bytes, where the system does not say."""
 
 _REMEDIES = {
-    errno.EACCES: f"you may not write there: {ELSEWHERE}, or change its permissions",
-    errno.EPERM: f"you may not write there: {ELSEWHERE}, or change its permissions",
-    errno.EROFS: f"it is read-only: {ELSEWHERE}",
-    errno.ENOSPC: f"the disk is full: make room, or {ELSEWHERE}",
-    errno.EDQUOT: f"your quota is used up: make room, or {ELSEWHERE}",
-    errno.EFBIG: f"files may not grow there: {ELSEWHERE}, or raise the limit (ulimit -f)",
-    errno.ENAMETOOLONG: "the path is too long: choose a shorter --output-dir",
-    errno.EEXIST: f"a file is in the way: move it, or {ELSEWHERE}",
-    errno.ENOTDIR: f"a file is in the way: move it, or {ELSEWHERE}",
+    errno.EACCES: f"{ELSEWHERE}, or change its permissions",
+    errno.EPERM: f"{ELSEWHERE}, or change its permissions",
+    errno.ENOSPC: f"make room, or {ELSEWHERE}",
+    errno.EDQUOT: f"make room, or {ELSEWHERE}",
+    errno.EFBIG: f"{ELSEWHERE}, or raise the limit of ulimit -f",
+    errno.ENAMETOOLONG: "choose a shorter --output-dir",
+    errno.EEXIST: f"move the file that is in the way, or {ELSEWHERE}",
+    errno.ENOTDIR: f"move the file that is in the way, or {ELSEWHERE}",
 }
 
 
@@ -95,8 +94,8 @@ def _try_folder(folder: Path) -> None:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror}: {ELSEWHERE}")
-        raise UsageError(f"--output-dir {shown(str(folder))} cannot be used, {remedy}") from error
+        remedy = _REMEDIES.get(error.errno or 0, ELSEWHERE)
+        raise UsageError(f"--output-dir {shown(str(folder))} cannot be used ({error.strerror}): {remedy}") from error
 
 
 def _longest_name(folder: Path) -> int:

@@ -60,7 +60,7 @@ def test_a_bad_file_is_reported_and_the_others_are_delivered(run, conversation, 
     assert [line for line in lines if "noise.mp3" in line]
     assert [line for line in lines if "missing.wav" in line]
     assert "Traceback" not in result.stderr.decode()
-    written = {path.name for path in out.iterdir()}
+    written = {path.name for path in out.iterdir() if path.is_file()}
     kinds = ("txt", "srt", "vtt", "ass", "html", "tsv", "json")
     assert written == {f"{stem}.{kind}" for stem in ("sample", "copy") for kind in kinds}
     assert 'src="data:audio/wav;base64,' in (out / "copy.html").read_text()
@@ -115,7 +115,7 @@ def test_two_inputs_of_one_name_have_an_output_each(run, recording_parts, tmp_pa
     out = tmp_path / "out"
     result = run(*recording_parts, "--model", "tiny.en", "--resume", "--output-dir", out)
     assert result.returncode == 0, result.stderr
-    written = {path.name: path.read_text() for path in out.iterdir()}
+    written = {path.name: path.read_text() for path in out.iterdir() if path.is_file()}
     assert set(written) == {"mon_talk.wav.txt", "tue_talk.wav.txt"}
     assert written["mon_talk.wav.txt"] != written["tue_talk.wav.txt"]
     assert all(written.values())
