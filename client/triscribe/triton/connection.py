@@ -231,9 +231,9 @@ def map_error(error: InferenceServerException, server: str) -> ServerError:
 
 def _lost(error: grpc.RpcError, server: str) -> ServerError:
     """Our error for one of gRPC's own, which prints as a page: the connection was refused, cut or is no Triton's."""
-    code = error.code() if isinstance(error, grpc.Call) else None
-    details = error.details() if isinstance(error, grpc.Call) else str(error)
-    reason = " ".join((details or (code.name if code else "no reason given")).split())
+    told = isinstance(error, grpc.aio.AioRpcError)
+    code = error.code() if told else None
+    reason = " ".join(str(error.details() or error.code().name if told else error).split())
     if code is grpc.StatusCode.UNIMPLEMENTED:  # it will be unknown again
         return InternalError(f"{server} is not Triton: {reason}")
     return UnavailableError(f"{server}: {reason}")
