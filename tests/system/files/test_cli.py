@@ -130,3 +130,32 @@ def recording_parts(conversation, tmp_path):
         path.write_bytes(wav(conversation.part(start_s, start_s + 4)))
         paths.append(path)
     return paths
+
+
+def test_a_call_replaces_its_own_outputs_and_no_others(run, recording_parts, tmp_path):
+    """The second of two calls replaced what the first had made from another input."""
+    first, second = recording_parts
+    options = ("--model", "tiny.en", "--output-dir", tmp_path / "out")
+    for _ in range(2):
+        assert run(first, *options).returncode == 0
+    text = (tmp_path / "out" / "talk.txt").read_text()
+    refused = run(second, *options)
+    assert refused.returncode == 2
+    (line,) = refused.stderr.decode().splitlines()
+    assert "--overwrite" in line
+    assert (tmp_path / "out" / "talk.txt").read_text() == text
+    assert run(second, *options, "--overwrite").returncode == 0
+    assert (tmp_path / "out" / "talk.txt").read_text() != text
+
+
+def test_a_reader_that_takes_nothing_costs_no_text(server, recording_parts, tmp_path):
+    command = [COMMAND, "transcribe", "--server", server.url, "--model", "tiny.en", str(recording_parts[0])]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, timeout=280, check=False, cwd=tmp_path, text=True
+        )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    (rescued,) = tmp_path.glob("talk.rescued-*.txt")
+    assert str(rescued) in line
+    assert rescued.read_text().strip()
