@@ -124,11 +124,31 @@ class ChunkResult:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """An audio track of a media file, by its number from 1, of `count`.
+
+    `language` is the BCP-47 tag that the file gives; None where it gives none, as for the title.
+    """
+
+    index: int
+    count: int
+    language: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """Where the audio came from (`path` is "-" for standard input) and how long it is in seconds."""
+    """Where the audio came from (`path` is "-" for standard input) and how long it is in seconds.
+
+    `track` is the one that was transcribed; None for audio without a container. `mix` says how several channels became
+    one: `mean`, `centre` (that channel alone), `inverted` (some had their sign turned) or `weighted` (some counted
+    little); None where there was nothing to mix.
+    """
 
     path: str
     duration: float
+    track: AudioTrack | None = None
+    mix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

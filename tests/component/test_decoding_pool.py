@@ -18,7 +18,7 @@ from tests.harness.processes import wait_for
 from triscribe.errors import AudioError, AudioTooLongError
 from triscribe.media import decoding
 from triscribe.media import pool as shared
-from triscribe.media.pool import DecoderPool, Limits
+from triscribe.media.pool import Asked, DecoderPool, Limits
 from triscribe.types import SAMPLE_RATE
 
 needs_kernel_limits = pytest.mark.skipif(os.name != "posix", reason="only POSIX bounds a process")
@@ -99,7 +99,7 @@ def test_errors_are_those_of_the_decoder(pool, tmp_path):
             pool.decode_now(source)
         assert str(found.value) == str(expected.value)
     with pytest.raises(AudioTooLongError):
-        pool.decode_now(wav(3), max_duration_s=2)
+        pool.decode_now(wav(3), Asked(max_duration_s=2))
     with pytest.raises(AudioError, match="binary mode"):
         pool.decode_now(io.StringIO("text"))
 

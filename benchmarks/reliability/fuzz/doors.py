@@ -28,9 +28,10 @@ with atheris.instrument_imports(
     from benchmarks.reliability.fuzz import state as fuzz_state
     from benchmarks.reliability.fuzz.base import Finding
     from benchmarks.speed import inprocess  # noqa: F401 - puts the model repository on the path
-    from triscribe.errors import ModelError, ServerError
+    from triscribe.errors import AudioError, ModelError, ServerError
     from triscribe.gateway.grpc.requests import live_request
-    from triscribe.media.pcm import PcmFormat, PcmStream
+    from triscribe.media.declared import PcmFormat
+    from triscribe.media.pcm import PcmStream
     from triscribe.service.catalogue import Catalogue, ServedModel
     from triscribe.service.requests import checked_live
     from triscribe.transcription.journal import Journal
@@ -153,11 +154,11 @@ def _pcm() -> Door:
         stream = PcmStream(PcmFormat(encodings[head[0] % 4], rate, 1 + head[2] % 8))  # type: ignore[arg-type]
         middle = len(audio) // 2
         for samples in (stream.push(audio[:middle]), stream.push(audio[middle:]), stream.finish()):
-            if samples.ndim != 1 or not np.isfinite(samples).all():
+            if samples.shape[0] != 1 or not np.isfinite(samples).all():
                 raise Finding(f"{samples.shape} samples, or some that are no numbers")
 
     return Door(
-        take, (ServerError,), (b"\1\0\0" + np.array([0.1, np.nan, 1e38], "<f4").tobytes(), b"\2\1\1" + bytes(64))
+        take, (AudioError,), (b"\1\0\0" + np.array([0.1, np.nan, 1e38], "<f4").tobytes(), b"\2\1\1" + bytes(64))
     )
 
 

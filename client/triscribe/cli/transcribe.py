@@ -52,6 +52,9 @@ def transcribe(
     channels: Annotated[
         Literal["mix", "split"], typer.Option(help="split: each channel by itself, as a speaker.")
     ] = "mix",
+    audio_track: Annotated[
+        str | None, typer.Option(help="Number or language of the audio track. Default: the file's default.")
+    ] = None,
     task: Annotated[Task, typer.Option(help="translate: into English.")] = "transcribe",
     initial_prompt: Annotated[str | None, typer.Option(help="Text that sets style and spelling.")] = None,
     hotwords: Annotated[str | None, typer.Option(help="Terms to expect, separated by commas.")] = None,
@@ -126,6 +129,7 @@ def transcribe(
         languages=languages.resolve_all(only),
         script=script,
         channels=channels,
+        audio_track=audio_track,
         task=task,
         initial_prompt=initial_prompt,
         hotwords=hotwords,

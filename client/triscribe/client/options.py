@@ -45,6 +45,7 @@ class RecognitionOptions:
         languages: codes that detection chooses from.
         script: how Chinese is written.
         channels: "split" transcribes each channel by itself, and each is a speaker.
+        audio_track: number from 1 or language of the track of a file.
         task: "translate" writes English.
         initial_prompt: text that the recording could be a continuation of.
         hotwords: terms to expect.
@@ -60,6 +61,7 @@ class RecognitionOptions:
     languages: Sequence[str] = ()
     script: Script | None = None
     channels: Literal["mix", "split"] = "mix"
+    audio_track: str = ""
     task: Task = "transcribe"
     initial_prompt: str = ""
     hotwords: Sequence[str] = ()
@@ -89,6 +91,7 @@ class RecognitionOptions:
             language_code=self.language or "",
             task=_TASKS[self.task],
             features=features,
+            audio_track=self.audio_track,
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
             decoding_options=pb.DecodingOptions(**self.decoding),

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from triscribe.errors import UnavailableError
 from triscribe.types import (
     AudioInfo,
+    AudioTrack,
     Notice,
     Overlap,
     Segment,
@@ -27,6 +28,12 @@ _TIMINGS: dict[int, Timing] = {
     pb.TIMING_SOURCE_ATTENTION: "attention",
     pb.TIMING_SOURCE_INTERPOLATED: "interpolated",
     pb.TIMING_SOURCE_UNSPECIFIED: "interpolated",
+}
+_MIXES = {
+    pb.CHANNEL_MIX_MEAN: "mean",
+    pb.CHANNEL_MIX_CENTRE: "centre",
+    pb.CHANNEL_MIX_INVERTED: "inverted",
+    pb.CHANNEL_MIX_WEIGHTED: "weighted",
 }
 _TASKS: dict[int, Task] = {pb.TASK_TRANSCRIBE: "transcribe", pb.TASK_TRANSLATE: "translate"}
 
@@ -108,7 +115,7 @@ def gateway_info(response: pb.ListModelsResponse) -> GatewayInfo:
 def transcript(segments: Iterable[Segment], metadata: pb.RecognitionMetadata, *, path: str, task: Task) -> Transcript:
     """A whole recording."""
     return Transcript(
-        audio=AudioInfo(path, _seconds(metadata.audio_duration)),
+        audio=AudioInfo(path, _seconds(metadata.audio_duration), _track(metadata), _MIXES.get(metadata.channel_mix)),
         language=metadata.language_code or None,
         language_probability=metadata.language_confidence,
         model=metadata.model,
@@ -133,6 +140,13 @@ def transcript(segments: Iterable[Segment], metadata: pb.RecognitionMetadata, *,
             for warning in metadata.warnings
         ),
     )
+
+
+def _track(metadata: pb.RecognitionMetadata) -> AudioTrack | None:
+    if not metadata.HasField("audio_track"):
+        return None
+    track = metadata.audio_track
+    return AudioTrack(track.index, track.count, track.language_code or None, track.title or None)
 
 
 def segment(result: pb.RecognitionResult) -> Segment:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from triscribe.formats.base import plain
-from triscribe.types import Notice, Segment, Transcript, Word
+from triscribe.types import AudioInfo, Notice, Segment, Transcript, Word
 
 _SCORE_DIGITS = 4
 _VECTOR_DIGITS = 5
@@ -24,7 +25,7 @@ def document(transcript: Transcript) -> dict[str, Any]:
     """What `render` writes, as plain Python values."""
     optional = {} if not transcript.embeddings else {"speaker_embeddings": _embeddings(transcript)}
     return {
-        "audio": {"path": transcript.audio.path, "duration": _seconds(transcript.audio.duration)},
+        "audio": _audio(transcript.audio),
         "language": transcript.language,
         "language_probability": _score(transcript.language_probability),
         "model": transcript.model,
@@ -43,6 +44,11 @@ def document(transcript: Transcript) -> dict[str, Any]:
         "warnings": [_warning(notice) for notice in transcript.warnings],
         **optional,
     }
+
+
+def _audio(audio: AudioInfo) -> dict[str, Any]:
+    track = None if audio.track is None else asdict(audio.track)
+    return {"path": audio.path, "duration": _seconds(audio.duration), "track": track, "mix": audio.mix}
 
 
 def _segment(segment: Segment) -> dict[str, Any]:

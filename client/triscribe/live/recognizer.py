@@ -136,6 +136,7 @@ class LiveRecognizer:
         self.language_probability = 1.0 if options.language else 0.0
         self.model = ""
         self.notices: list[Notice] = []
+        self.mix: str | None = None
 
     @property
     def received_s(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -20,9 +21,11 @@ _REFERRING_FORMATS = {
 }
 _FORMATS = ",".join(sorted(av.formats_available - _REFERRING_FORMATS))
 
+UNDECODABLE = "uses an audio codec that cannot be decoded here"
+
 REASONS: dict[str, str] = {
     "InvalidDataError": "is not a media file, or its header is damaged",
-    "DecoderNotFoundError": "uses an audio codec that cannot be decoded here",
+    "DecoderNotFoundError": UNDECODABLE,
     "DemuxerNotFoundError": "is in a format that cannot be read here",
     "PatchWelcomeError": "uses a variant of its format that cannot be decoded here",
     "EOFError": "ends before any audio",
@@ -54,17 +57,19 @@ def open_container(media: MediaSource) -> Iterator[av.container.InputContainer]:
             container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
         )
     except (FFmpegError, OSError, ValueError, MemoryError) as error:
-        raise _audio_error(media.label, error) from error
+        raise _audio_error(media.label, error, is_read_out=media.is_read_out) from error
     with container:
         try:
             yield container
         except (FFmpegError, OSError, ValueError, MemoryError) as error:
-            raise _audio_error(media.label, error) from error
+            raise _audio_error(media.label, error, is_read_out=media.is_read_out) from error
 
 
-def _audio_error(label: str, error: Exception) -> AudioError:
+def _audio_error(label: str, error: Exception, *, is_read_out: bool) -> AudioError:
     """Our error for one of ffmpeg's."""
     reason = REASONS.get(type(error).__name__)
+    if getattr(error, "errno", None) == errno.EIO and is_read_out:  # how Matroska says that its clusters are missing
+        reason = REASONS["EOFError"]
     if reason is None:
         detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = f"cannot be decoded: {detail.splitlines()[0]}"

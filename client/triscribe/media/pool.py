@@ -27,8 +27,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from triscribe.errors import AudioError, AudioTooLongError, StorageError, TriscribeError
+from triscribe.media.declared import PcmFormat
 from triscribe.media.decoding import Decoded
-from triscribe.types import Notice, Samples
+from triscribe.types import AudioTrack, Notice, Samples
 
 _KEPT = 4
 """Idle workers kept: as many as the command decodes at once. Each holds about 60 MB."""
@@ -51,6 +52,24 @@ class Limits:
     max_duration_s: float = 24 * 3600.0
     memory_bytes: int = 1 << 30
     cpu_s: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted of one source.
+
+    Attributes:
+        max_duration_s: longer audio is refused; None leaves it to the limits of the pool.
+        track: number from 1 or language of the audio track; None: the default one.
+        pcm: what headerless audio was declared as; None for a media file.
+    """
+
+    max_duration_s: float | None = None
+    track: str | None = None
+    pcm: PcmFormat | None = None
+
+
+ANYTHING = Asked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +99,7 @@ class DecoderPool:
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="triscribe-decoder")
 
-    async def decode(self, source: Media, *, max_duration_s: float | None = None) -> Decoded:
+    async def decode(self, source: Media, asked: Asked = ANYTHING) -> Decoded:
         """As `decoding.decode`; a caller that is cancelled ends the work.
 
         The samples lie in a temporary file that has no name any more, so that a long recording is no burden on the
@@ -90,16 +109,16 @@ class DecoderPool:
             AudioError: as `decoding.decode`, and when the decoder crashed or reached a limit.
             StorageError: the disk for the samples is full.
         """
-        (decoded,) = await self._run(source, max_duration_s, split=False)
+        (decoded,) = await self._run(source, asked, split=False)
         return decoded
 
-    async def decode_channels(self, source: Media, *, max_duration_s: float | None = None) -> tuple[Decoded, ...]:
+    async def decode_channels(self, source: Media, asked: Asked = ANYTHING) -> tuple[Decoded, ...]:
         """As `decoding.decode_channels`; else as `decode`."""
-        return await self._run(source, max_duration_s, split=True)
+        return await self._run(source, asked, split=True)
 
-    async def _run(self, source: Media, max_duration_s: float | None, *, split: bool) -> tuple[Decoded, ...]:
+    async def _run(self, source: Media, asked: Asked, *, split: bool) -> tuple[Decoded, ...]:
         worker = _Running()
-        decode = partial(self._decode, source, max_duration_s, worker, split=split)
+        decode = partial(self._decode, source, asked, worker, split=split)
         work = asyncio.get_running_loop().run_in_executor(self._threads, decode)
         try:
             return await asyncio.shield(work)
@@ -109,9 +128,9 @@ class DecoderPool:
                 await work
             raise
 
-    def decode_now(self, source: Media, *, max_duration_s: float | None = None) -> Decoded:
+    def decode_now(self, source: Media, asked: Asked = ANYTHING) -> Decoded:
         """The same for callers without an event loop."""
-        (decoded,) = self._decode(source, max_duration_s, _Running(), split=False)
+        (decoded,) = self._decode(source, asked, _Running(), split=False)
         return decoded
 
     def close(self) -> None:
@@ -120,11 +139,9 @@ class DecoderPool:
             while True:
                 self._idle.get_nowait().close()
 
-    def _decode(
-        self, source: Media, max_duration_s: float | None, running: _Running, *, split: bool
-    ) -> tuple[Decoded, ...]:
+    def _decode(self, source: Media, asked: Asked, running: _Running, *, split: bool) -> tuple[Decoded, ...]:
         limits = self._limits
-        longest_s = limits.max_duration_s if max_duration_s is None else max_duration_s
+        longest_s = limits.max_duration_s if asked.max_duration_s is None else asked.max_duration_s
         with tempfile.TemporaryDirectory(prefix="triscribe-") as folder:
             path, label = _named(source, Path(folder))
             output = Path(folder) / "samples"
@@ -136,6 +153,8 @@ class DecoderPool:
                 "label": label,
                 "output": str(output),
                 "split": split,
+                "track": asked.track,
+                "pcm": asdict(asked.pcm) if asked.pcm else None,
             }
             worker = self._worker()
             running.started(worker)
@@ -149,7 +168,12 @@ class DecoderPool:
                 raise _ERRORS[error["kind"]](error["message"])
             channels = np.split(_samples(output), np.cumsum([part["samples"] for part in answer["channels"]])[:-1])
             return tuple(
-                Decoded(samples, tuple(Notice(**notice) for notice in part["notices"]))
+                Decoded(
+                    samples,
+                    tuple(Notice(**notice) for notice in part["notices"]),
+                    AudioTrack(**part["track"]) if part["track"] else None,
+                    part["mix"],
+                )
                 for samples, part in zip(channels, answer["channels"], strict=True)
             )
 

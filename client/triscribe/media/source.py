@@ -48,10 +48,12 @@ class MediaSource:
 
     Attributes:
         label: how messages call it.
+        is_read_out: whether its end was reached.
     """
 
     def __init__(self, label: str, file: BinaryIO) -> None:
         self.label = label
+        self.is_read_out = False
         self._file = file
         self._size = file.seek(0, io.SEEK_END)
         file.seek(0)
@@ -60,7 +62,9 @@ class MediaSource:
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; PyAV calls it."""
-        return self._file.read(size)
+        data = self._file.read(size)
+        self.is_read_out = self.is_read_out or len(data) < size
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves and returns the position, or ffmpeg's EINVAL; PyAV calls it, and prints what a seek raises."""

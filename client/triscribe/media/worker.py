@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from triscribe.errors import AudioError
-from triscribe.media import decoding
+from triscribe.media import decoding, pcm
+from triscribe.media.declared import PcmFormat
 from triscribe.types import SAMPLE_RATE
 
 _OPEN_FILES = 32
@@ -91,7 +92,12 @@ def _answer(job: dict[str, Any], mapped: int | None) -> dict[str, Any]:
         return {"error": {"kind": "AudioError", "message": message}}
     return {
         "channels": [
-            {"samples": len(decoded.samples), "notices": [asdict(notice) for notice in decoded.notices]}
+            {
+                "samples": len(decoded.samples),
+                "notices": [asdict(notice) for notice in decoded.notices],
+                "track": asdict(decoded.track) if decoded.track else None,
+                "mix": decoded.mix,
+            }
             for decoded in channels
         ]
     }
@@ -100,11 +106,15 @@ def _answer(job: dict[str, Any], mapped: int | None) -> dict[str, Any]:
 def _decode(job: dict[str, Any]) -> tuple[decoding.Decoded, ...]:
     if job["folder"]:  # the caller's may have changed since this process was started
         os.chdir(job["folder"])
-    path, longest_s = Path(job["path"]), job["max_duration_s"]
+    path, longest_s, track = Path(job["path"]), job["max_duration_s"], job["track"]
+    if job["pcm"]:
+        limit = int(longest_s * SAMPLE_RATE)
+        with path.open("rb") as file:
+            return pcm.decode(file, job["label"] or str(path), PcmFormat(**job["pcm"]), limit, split=job["split"])
     with path.open("rb") if job["label"] else nullcontext(path) as source:
         if job["split"]:
-            return decoding.decode_channels(source, max_duration_s=longest_s)
-        return (decoding.decode(source, max_duration_s=longest_s),)
+            return decoding.decode_channels(source, max_duration_s=longest_s, track=track)
+        return (decoding.decode(source, max_duration_s=longest_s, track=track),)
 
 
 def _limit(job: dict[str, Any], mapped: int | None) -> None:

@@ -12,9 +12,10 @@ from functools import partial
 
 from triscribe.diarization.client import Diarizer
 from triscribe.diarization.search import SpeakerSearch
-from triscribe.errors import FailedPreconditionError, InvalidArgumentError, TooLargeError
+from triscribe.errors import FailedPreconditionError, TooLargeError
 from triscribe.machine import available_cores
-from triscribe.media import decoding
+from triscribe.media import declared, decoding
+from triscribe.media.declared import PcmFormat
 from triscribe.media.pool import DecoderPool, MediaFile
 from triscribe.service.calls import WORK, Call
 from triscribe.service.limits import Backoff
@@ -95,10 +96,6 @@ class Recordings:
             TimeoutError: it took longer than `call_timeout_s`.
         """
         started, call.model = time.monotonic(), recognition.model
-        if recognition.pcm:
-            if len(audio) % recognition.pcm.frame_bytes:
-                raise InvalidArgumentError("the audio ends inside a sample", field="audio")
-            audio = recognition.pcm.wav_header(len(audio)) + audio
         options = self._run_options(recognition, self._settings.max_recognize_s, self._quick_decoder)
         with self._backoff.guard(recognition.model):
             async with asyncio.timeout(self._settings.call_timeout_s):
@@ -129,14 +126,16 @@ class Recordings:
         async with aclosing(while_working(upload.events, work, every_s=HEARTBEAT_S, beat=upload.progress)) as events:
             async for event in events:
                 yield event
-        yield Done(work.result())
+        transcript = work.result()
+        yield Progress(upload.stage, 1.0, upload.received_bytes)  # however quick it was
+        yield Done(transcript)
 
     async def _work(self, upload: _Upload, pieces: AsyncIterator[bytes]) -> Transcript:
         async with self._spools.open() as spool:
             await self._receive(upload, spool, pieces)
             upload.stage = Stage.QUEUED
             # Known before its turn comes: who adds servers has to see what waits here.
-            upload.length_is(await self._spools.in_thread(partial(_length_s, spool)))
+            upload.length_is(await self._spools.in_thread(partial(_length_s, spool, upload.recognition.pcm)))
             waited = time.monotonic()
             async with self._turns:
                 upload.call.queue_s = time.monotonic() - waited
@@ -145,16 +144,14 @@ class Recordings:
 
     async def _receive(self, upload: _Upload, spool: Spool, pieces: AsyncIterator[bytes]) -> None:
         pcm = upload.recognition.pcm
-        if pcm:
-            await spool.write(pcm.wav_header(0))
         async for piece in pieces:
+            if pcm and not upload.received_bytes:  # a file is refused before it is sent to its end
+                declared.header(piece, pcm, is_all=False)
             upload.received_bytes += len(piece)
             if upload.received_bytes > self._settings.max_upload_bytes:
                 raise TooLargeError(f"the file is larger than {self._settings.max_upload_bytes} bytes", field="audio")
             await spool.write(piece)
-        if pcm and upload.received_bytes % pcm.frame_bytes:
-            raise InvalidArgumentError("the audio ends inside a sample", field="audio")
-        await spool.finish(pcm.wav_header(upload.received_bytes) if pcm else b"")
+        await spool.finish()
 
     async def _transcribe(self, upload: _Upload, session: Session, file: MediaFile) -> Transcript:
         started, upload.stage = time.monotonic(), Stage.DECODING
@@ -179,7 +176,7 @@ class Recordings:
             if self._diarizer is None:
                 raise FailedPreconditionError("this gateway has no diarizer", field="diarization")
             speakers = SpeakerSearch(self._diarizer, recognition.diarization)
-        return RunOptions(name=NAME, speakers=speakers, max_duration_s=max_s, decoder=decoder)
+        return RunOptions(name=NAME, speakers=speakers, max_duration_s=max_s, pcm=recognition.pcm, decoder=decoder)
 
 
 class _Upload:
@@ -231,7 +228,9 @@ def _work(recognition: Recognition) -> tuple[str, ...]:
     return WORK if recognition.diarization else WORK[:1]
 
 
-def _length_s(spool: Spool) -> float:
+def _length_s(spool: Spool, pcm: PcmFormat | None) -> float:
     """Seconds of audio in a file, at least roughly."""
+    if pcm:
+        return spool.size / pcm.frame_bytes / pcm.sample_rate
     with spool.path.open("rb") as file:
         return decoding.declared_length_s(file) or spool.size / _GUESSED_BYTES_PER_S

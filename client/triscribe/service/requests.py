@@ -11,7 +11,8 @@ from triscribe.diarization.options import DiarizationOptions
 from triscribe.errors import FailedPreconditionError, InvalidArgumentError, UsageError
 from triscribe.language import languages
 from triscribe.language.chinese import Script
-from triscribe.media.pcm import Encoding, PcmFormat
+from triscribe.media import tracks
+from triscribe.media.declared import Encoding, PcmFormat
 from triscribe.service.catalogue import Catalogue
 from triscribe.speech.vad import VadOptions
 from triscribe.transcription.options import TranscribeOptions
@@ -32,6 +33,7 @@ class RecognitionRequest:
         model: name of a served checkpoint.
         language: code or name; "auto" detects it once, "multi" wherever it may change.
         languages: codes or names that detection chooses from.
+        audio_track: number from 1 or language of the track of a file.
         hotwords: terms to expect.
         pcm: how headerless audio is encoded; None for a file with a header.
         diarization: "num_speakers", "min_speakers", "max_speakers", as far as they are known; None: no speakers.
@@ -44,6 +46,7 @@ class RecognitionRequest:
     task: Task = "transcribe"
     script: Script | None = None
     channels: Literal["mix", "split"] = "mix"
+    audio_track: str = ""
     initial_prompt: str = ""
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = True
@@ -115,6 +118,7 @@ def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool
         languages=allowed,
         script=request.script,
         channels=request.channels,
+        audio_track=_track(request),
         task=request.task,
         initial_prompt=request.initial_prompt or None,
         hotwords=", ".join(request.hotwords) or None,
@@ -139,6 +143,8 @@ def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
         raise InvalidArgumentError("speakers cannot be named in live audio; use UploadRecognize", field="diarization")
     if options.language == languages.MULTI or options.languages:
         raise InvalidArgumentError("live audio has one language, given or detected among all", field="language")
+    if options.audio_track is not None:
+        raise InvalidArgumentError("live audio has no tracks", field="audio_track")
     if options.channels == "split":
         raise InvalidArgumentError("the channels of live audio are mixed", field="channels")
     if options.voice_detection is None:
@@ -172,6 +178,17 @@ def _language(name: str) -> str | None:
         return languages.resolve(name or languages.AUTO)
     except UsageError as error:
         raise InvalidArgumentError(str(error), field="language") from error
+
+
+def _track(request: RecognitionRequest) -> str | None:
+    if not request.audio_track:
+        return None
+    if request.pcm:
+        raise InvalidArgumentError("headerless audio has no tracks", field="audio_track")
+    try:
+        return tracks.check(request.audio_track)
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field="audio_track") from error
 
 
 def _allowed(names: Iterable[str], language: str | None) -> tuple[str, ...]:

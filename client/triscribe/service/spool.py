@@ -79,12 +79,6 @@ class Spool:
         self.size += len(data)
         await self._spools.in_thread(partial(self._file.write, data))
 
-    async def finish(self, header: bytes = b"") -> None:
-        """Write what is still in memory; `header` replaces as many bytes at the beginning."""
-        await self._spools.in_thread(partial(self._finish, header))
-
-    def _finish(self, header: bytes) -> None:
-        if header:
-            self._file.seek(0)
-            self._file.write(header)
-        self._file.flush()
+    async def finish(self) -> None:
+        """Write what is still in memory."""
+        await self._spools.in_thread(self._file.flush)

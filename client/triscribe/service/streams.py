@@ -24,13 +24,14 @@ from triscribe.types import Notice
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """What is known of a stream once all of it is final; lengths in seconds."""
+    """What is known of a stream once all of it is final; lengths in seconds. `mix` as in `AudioInfo`."""
 
     model: str
     language: str | None
     language_probability: float
     length_s: float
     notices: tuple[Notice, ...]
+    mix: str | None = None
 
 
 class Streams:
@@ -60,7 +61,7 @@ class Streams:
             packets: the audio, encoded as `live.pcm` says, in pieces of any length.
 
         Raises:
-            InvalidArgumentError: the audio ends inside a sample.
+            AudioError: the audio is not what it was declared as.
             TooLargeError: the stream is longer than the settings allow.
             ServerError: a stretch could not be transcribed; nothing is left out in silence.
         """
@@ -84,6 +85,7 @@ class Streams:
             recognizer.language_probability,
             recognizer.received_s,
             tuple(recognizer.notices),
+            recognizer.mix,
         )
 
     async def _work(
@@ -98,10 +100,12 @@ class Streams:
     ) -> None:
         stream = PcmStream(live.pcm)
         async for packet in packets:
-            await recognizer.push(stream.push(packet))
+            await recognizer.push(stream.push(packet)[0])
             call.audio_in_s = recognizer.received_s
             call.outstanding_s = {"text": recognizer.outstanding_s}
             if call.audio_in_s > self._settings.max_streaming_s:
                 raise TooLargeError(f"the stream is longer than {self._settings.max_streaming_s:g} s", field="audio")
-        await recognizer.push(stream.finish())
+        await recognizer.push(stream.finish()[0])
         await recognizer.finish()
+        recognizer.notices += stream.notices()
+        recognizer.mix = stream.mix

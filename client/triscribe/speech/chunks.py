@@ -23,7 +23,7 @@ class Speech:
     def __init__(self, decoded: Decoded, path: str, voice_detection: VadOptions | None) -> None:
         self.samples = decoded.samples
         self.notices = decoded.notices
-        self.info = AudioInfo(path, len(self.samples) / SAMPLE_RATE)
+        self.info = AudioInfo(path, len(self.samples) / SAMPLE_RATE, decoded.track, decoded.mix)
         whole = iter([Span(0, len(self.samples))])
         self._spans = whole if voice_detection is None else vad.spans_as_found(self.samples, voice_detection)
         self._found: list[Span] = []

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from triscribe.errors import UsageError
 from triscribe.language import languages
 from triscribe.language.chinese import Script
+from triscribe.media import tracks
 from triscribe.speech.chunking import ChunkingOptions
 from triscribe.speech.vad import VadOptions
 from triscribe.types import Task
@@ -27,6 +28,7 @@ class TranscribeOptions:
         languages: codes that detection chooses from; empty: all that the checkpoint knows.
         script: how Chinese is written; None leaves it as the checkpoint wrote it.
         channels: "split" transcribes each channel by itself, and each is a speaker.
+        audio_track: number from 1 or language of the track to take; None: the default one.
         task: "translate" writes English.
         initial_prompt: text that the recording could be a continuation of.
         hotwords: terms to expect, separated by commas.
@@ -42,6 +44,7 @@ class TranscribeOptions:
     languages: tuple[str, ...] = ()
     script: Script | None = None
     channels: Literal["mix", "split"] = "mix"
+    audio_track: str | None = None
     task: Task = "transcribe"
     initial_prompt: str | None = None
     hotwords: str | None = None
@@ -55,7 +58,9 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         for code in self.languages:
             languages.name(code)
-        fixed = self.fixed_language  # an unknown one is refused here, before a server is started for it
+        if self.audio_track is not None:
+            tracks.check(self.audio_track)  # refused here, before a server is started for it
+        fixed = self.fixed_language  # an unknown one is refused here, too
         if self.languages and fixed:
             raise UsageError(
                 f"the language is {self.language}, so there are none to choose from: leave one of the two out"

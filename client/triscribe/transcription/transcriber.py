@@ -18,8 +18,9 @@ from triscribe.errors import UsageError
 from triscribe.language import languages
 from triscribe.language.choice import LanguageChoice
 from triscribe.media import pool
+from triscribe.media.declared import PcmFormat
 from triscribe.media.decoding import Decoded
-from triscribe.media.pool import DecoderPool, Media
+from triscribe.media.pool import Asked, DecoderPool, Media
 from triscribe.speech.chunks import Speech
 from triscribe.tasks import all_of, while_working
 from triscribe.transcription import channels
@@ -58,6 +59,7 @@ class RunOptions:
             without them, and with the warning `diarization_failed`.
         journal: chunks that it knows are not asked for again; the caller closes it.
         max_duration_s: longer audio is refused.
+        pcm: what headerless audio was declared as; None for a media file.
         decoder: whose processes decode it.
     """
 
@@ -65,6 +67,7 @@ class RunOptions:
     speakers: SpeakerSearch | None = None
     journal: Journal | None = None
     max_duration_s: float | None = None
+    pcm: PcmFormat | None = None
     decoder: DecoderPool = pool.pool
 
 
@@ -155,7 +158,7 @@ class Transcriber:
         if self._options.channels == "split":
             transcript = await self._split(asked, source, options, emit)
         else:
-            decoded, path = await _decoded(source, options), _name(source, options)
+            decoded, path = await self._decoded(source, options), _name(source, options)
             emit(AudioDecoded(len(decoded.samples) / SAMPLE_RATE))
             if options.journal is not None:
                 await asyncio.to_thread(options.journal.open, decoded.samples)
@@ -186,7 +189,7 @@ class Transcriber:
             raise UsageError("each channel is a speaker already: split channels or find speakers, not both")
         if isinstance(source, Decoded):
             raise UsageError("the channels of decoded audio are mixed already")
-        split = await options.decoder.decode_channels(source, max_duration_s=options.max_duration_s)
+        split = await options.decoder.decode_channels(source, self._asked(options))
         lengths_s = [len(decoded.samples) / SAMPLE_RATE for decoded in split]
         done_s = [0.0] * len(split)
         emit(AudioDecoded(lengths_s[0]))
@@ -201,6 +204,14 @@ class Transcriber:
 
         return channels.merge(await all_of(partial(one, n, decoded) for n, decoded in enumerate(split)))
 
+    async def _decoded(self, source: Source, options: RunOptions) -> Decoded:
+        if isinstance(source, Decoded):
+            return source
+        return await options.decoder.decode(source, self._asked(options))
+
+    def _asked(self, options: RunOptions) -> Asked:
+        return Asked(options.max_duration_s, self._options.audio_track, options.pcm)
+
     async def _text(
         self, asked: ChunkTranscriber, decoded: Decoded, path: str, emit: Callable[[Event], None]
     ) -> Transcript:
@@ -211,12 +222,6 @@ class Transcriber:
             speech.info, None, 0.0, self._options.model or "", self._options.task, (), warnings=speech.notices
         )
         return stitch(frame, results, self._languages.given)
-
-
-async def _decoded(source: Source, options: RunOptions) -> Decoded:
-    if isinstance(source, Decoded):
-        return source
-    return await options.decoder.decode(source, max_duration_s=options.max_duration_s)
 
 
 def _name(source: Source, options: RunOptions) -> str:

@@ -57,6 +57,14 @@ class TimingSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TIMING_SOURCE_ALIGNED: _ClassVar[TimingSource]
     TIMING_SOURCE_ATTENTION: _ClassVar[TimingSource]
     TIMING_SOURCE_INTERPOLATED: _ClassVar[TimingSource]
+
+class ChannelMix(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHANNEL_MIX_UNSPECIFIED: _ClassVar[ChannelMix]
+    CHANNEL_MIX_MEAN: _ClassVar[ChannelMix]
+    CHANNEL_MIX_CENTRE: _ClassVar[ChannelMix]
+    CHANNEL_MIX_INVERTED: _ClassVar[ChannelMix]
+    CHANNEL_MIX_WEIGHTED: _ClassVar[ChannelMix]
 CHINESE_SCRIPT_UNSPECIFIED: ChineseScript
 CHINESE_SCRIPT_SIMPLIFIED: ChineseScript
 CHINESE_SCRIPT_TRADITIONAL: ChineseScript
@@ -83,9 +91,14 @@ TIMING_SOURCE_UNSPECIFIED: TimingSource
 TIMING_SOURCE_ALIGNED: TimingSource
 TIMING_SOURCE_ATTENTION: TimingSource
 TIMING_SOURCE_INTERPOLATED: TimingSource
+CHANNEL_MIX_UNSPECIFIED: ChannelMix
+CHANNEL_MIX_MEAN: ChannelMix
+CHANNEL_MIX_CENTRE: ChannelMix
+CHANNEL_MIX_INVERTED: ChannelMix
+CHANNEL_MIX_WEIGHTED: ChannelMix
 
 class RecognitionConfig(_message.Message):
-    __slots__ = ("model", "language_code", "task", "auto_decoding_config", "explicit_decoding_config", "features", "initial_prompt", "hotwords", "decoding_options", "language_codes", "chinese_script")
+    __slots__ = ("model", "language_code", "task", "auto_decoding_config", "explicit_decoding_config", "features", "initial_prompt", "hotwords", "decoding_options", "language_codes", "chinese_script", "audio_track")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +110,7 @@ class RecognitionConfig(_message.Message):
     DECODING_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
     CHINESE_SCRIPT_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_TRACK_FIELD_NUMBER: _ClassVar[int]
     model: str
     language_code: str
     task: Task
@@ -108,7 +122,8 @@ class RecognitionConfig(_message.Message):
     decoding_options: DecodingOptions
     language_codes: _containers.RepeatedScalarFieldContainer[str]
     chinese_script: ChineseScript
-    def __init__(self, model: _Optional[str] = ..., language_code: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., auto_decoding_config: _Optional[_Union[AutoDetectDecodingConfig, _Mapping]] = ..., explicit_decoding_config: _Optional[_Union[ExplicitDecodingConfig, _Mapping]] = ..., features: _Optional[_Union[RecognitionFeatures, _Mapping]] = ..., initial_prompt: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., decoding_options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., language_codes: _Optional[_Iterable[str]] = ..., chinese_script: _Optional[_Union[ChineseScript, str]] = ...) -> None: ...
+    audio_track: str
+    def __init__(self, model: _Optional[str] = ..., language_code: _Optional[str] = ..., task: _Optional[_Union[Task, str]] = ..., auto_decoding_config: _Optional[_Union[AutoDetectDecodingConfig, _Mapping]] = ..., explicit_decoding_config: _Optional[_Union[ExplicitDecodingConfig, _Mapping]] = ..., features: _Optional[_Union[RecognitionFeatures, _Mapping]] = ..., initial_prompt: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., decoding_options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., language_codes: _Optional[_Iterable[str]] = ..., chinese_script: _Optional[_Union[ChineseScript, str]] = ..., audio_track: _Optional[str] = ...) -> None: ...
 
 class AutoDetectDecodingConfig(_message.Message):
     __slots__ = ()
@@ -305,7 +320,7 @@ class WordInfo(_message.Message):
     def __init__(self, start_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., word: _Optional[str] = ..., confidence: _Optional[float] = ..., speaker_label: _Optional[str] = ..., timing_source: _Optional[_Union[TimingSource, str]] = ...) -> None: ...
 
 class RecognitionMetadata(_message.Message):
-    __slots__ = ("request_id", "model", "language_code", "language_confidence", "audio_duration", "warnings", "speaker_labels", "speaker_turns", "overlaps")
+    __slots__ = ("request_id", "model", "language_code", "language_confidence", "audio_duration", "warnings", "speaker_labels", "speaker_turns", "overlaps", "audio_track", "channel_mix")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +330,8 @@ class RecognitionMetadata(_message.Message):
     SPEAKER_LABELS_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_TURNS_FIELD_NUMBER: _ClassVar[int]
     OVERLAPS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_TRACK_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_MIX_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     language_code: str
@@ -324,7 +341,21 @@ class RecognitionMetadata(_message.Message):
     speaker_labels: _containers.RepeatedScalarFieldContainer[str]
     speaker_turns: _containers.RepeatedCompositeFieldContainer[_diarization_pb2.Turn]
     overlaps: _containers.RepeatedCompositeFieldContainer[_diarization_pb2.SpeechOverlap]
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., language_code: _Optional[str] = ..., language_confidence: _Optional[float] = ..., audio_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[RecognitionWarning, _Mapping]]] = ..., speaker_labels: _Optional[_Iterable[str]] = ..., speaker_turns: _Optional[_Iterable[_Union[_diarization_pb2.Turn, _Mapping]]] = ..., overlaps: _Optional[_Iterable[_Union[_diarization_pb2.SpeechOverlap, _Mapping]]] = ...) -> None: ...
+    audio_track: AudioTrack
+    channel_mix: ChannelMix
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., language_code: _Optional[str] = ..., language_confidence: _Optional[float] = ..., audio_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[RecognitionWarning, _Mapping]]] = ..., speaker_labels: _Optional[_Iterable[str]] = ..., speaker_turns: _Optional[_Iterable[_Union[_diarization_pb2.Turn, _Mapping]]] = ..., overlaps: _Optional[_Iterable[_Union[_diarization_pb2.SpeechOverlap, _Mapping]]] = ..., audio_track: _Optional[_Union[AudioTrack, _Mapping]] = ..., channel_mix: _Optional[_Union[ChannelMix, str]] = ...) -> None: ...
+
+class AudioTrack(_message.Message):
+    __slots__ = ("index", "count", "language_code", "title")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    count: int
+    language_code: str
+    title: str
+    def __init__(self, index: _Optional[int] = ..., count: _Optional[int] = ..., language_code: _Optional[str] = ..., title: _Optional[str] = ...) -> None: ...
 
 class RecognitionWarning(_message.Message):
     __slots__ = ("code", "message", "start_offset", "end_offset")

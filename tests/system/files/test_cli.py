@@ -41,7 +41,12 @@ def test_standard_input_is_read(run, conversation):
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     jsonschema.validate(document, SCHEMA)
-    assert document["audio"] == {"path": "-", "duration": 30.0}
+    assert document["audio"] == {
+        "path": "-",
+        "duration": 30.0,
+        "track": {"index": 1, "count": 1, "language": None, "title": None},
+        "mix": None,
+    }
     assert document["language"] == "en"
     assert document["language_probability"] == 1.0
 

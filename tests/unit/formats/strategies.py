@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from triscribe.formats.options import WriteOptions
-from triscribe.types import AudioInfo, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
+from triscribe.types import AudioInfo, AudioTrack, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
 
 patient = settings(deadline=None)
 brief = settings(deadline=None, max_examples=40)
@@ -51,7 +51,12 @@ def transcripts(draw):
     overlaps = [Overlap(start, end, ("SPEAKER_00", "SPEAKER_01")) for start, end in draw(pairs)]
     notices = [Notice("truncated_audio", "cut off", draw(st.none() | times)) for _ in range(draw(st.integers(0, 2)))]
     return Transcript(
-        audio=AudioInfo(draw(st.sampled_from(["a.wav", "-", "stray\udcff.wav"])), draw(times)),
+        audio=AudioInfo(
+            draw(st.sampled_from(["a.wav", "-", "stray\udcff.wav"])),
+            draw(times),
+            draw(st.sampled_from([None, AudioTrack(2, 3, "pt-BR", "Main")])),
+            draw(st.sampled_from([None, "mean", "centre"])),
+        ),
         language="en",
         language_probability=draw(probabilities),
         model="base",

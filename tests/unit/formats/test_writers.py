@@ -130,7 +130,7 @@ def test_json_follows_its_schema_and_loses_nothing(random_transcript):
 def test_json_in_full():
     document = json.loads(render("json", transcript(segment("Hi", 0.12345, 1.0, speaker="A", timed=True))))
     assert document == {
-        "audio": {"path": "talk.wav", "duration": 60.0},
+        "audio": {"path": "talk.wav", "duration": 60.0, "track": None, "mix": None},
         "language": "en",
         "language_probability": 0.98,
         "model": "base",

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from triscribe.client import results
 from triscribe.gateway.grpc.messages import metadata_message, result_message
-from triscribe.types import AudioInfo, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
+from triscribe.types import AudioInfo, AudioTrack, Notice, Overlap, Segment, SpeakerTurn, Transcript, Word
 
 times = st.integers(0, 4 * 3600 * 1000).map(lambda ms: ms / 1000)
 probabilities = st.floats(0, 1, width=32)
@@ -27,9 +27,14 @@ segments = st.builds(
     words=st.lists(words, max_size=3).map(tuple),
     speaker=names,
 )
+tracks = st.none() | st.builds(
+    AudioTrack, st.integers(1, 9), st.integers(1, 9), st.sampled_from([None, "pt-BR"]), st.none() | st.just("Main")
+)
 transcripts = st.builds(
     Transcript,
-    audio=st.builds(AudioInfo, st.just("-"), times),
+    audio=st.builds(
+        AudioInfo, st.just("-"), times, tracks, st.sampled_from([None, "mean", "centre", "inverted", "weighted"])
+    ),
     language=st.sampled_from([None, "en"]),
     language_probability=probabilities,
     model=st.sampled_from(["", "base"]),

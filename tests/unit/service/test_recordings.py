@@ -12,9 +12,10 @@ import pytest
 
 from tests.harness.audio import wav
 from tests.harness.processes import wait_for
-from triscribe.errors import InvalidArgumentError, ResourceExhaustedError, TooLargeError
+from tests.unit.media.test_pcm import wav_of
+from triscribe.errors import AudioError, ResourceExhaustedError, TooLargeError
 from triscribe.media import decoding
-from triscribe.media.pcm import PcmFormat
+from triscribe.media.declared import PcmFormat
 from triscribe.service import recordings as module
 from triscribe.service.calls import Call
 from triscribe.service.recordings import Progress, Recordings, Stage
@@ -97,7 +98,7 @@ async def test_life_is_shown_while_nothing_happens(make, triton, monkeypatch):
         async for event in events:
             if isinstance(event, Progress):
                 seen.append(event)
-                if len(seen) > 5 and event.stage is Stage.TRANSCRIBING:
+                if len(seen) > 5 and event.stage is Stage.TRANSCRIBING and not triton.release.is_set():
                     assert call.outstanding_s == {"text": pytest.approx(40.0)}
                     triton.release.set()
     assert [event.fraction for event in seen] == sorted(event.fraction for event in seen)
@@ -134,16 +135,52 @@ async def test_audio_that_is_too_long_is_refused_for_good(make):
     assert isinstance(as_server_error(caught.value), TooLargeError)
 
 
-async def test_headerless_audio_that_ends_inside_a_sample_is_refused(make):
-    recognition = Recognition("base", WHOLE.options, PcmFormat("linear16"), None)
-    with pytest.raises(InvalidArgumentError, match="inside a sample"):
-        await events_of(make(), b"\0" * 3201, recognition)
+PCM = Recognition("base", WHOLE.options, PcmFormat("linear16"), None)
+PCM_NOISE = (NOISE[: 5 * SAMPLE_RATE] * 32767).astype("<i2").tobytes()
+
+
+async def test_a_surplus_byte_costs_a_warning_and_no_text(make):
+    for transcript in (
+        (await events_of(make(), PCM_NOISE + b"\1", PCM))[-1].transcript,
+        await make().recognize(Call("Recognize", "id"), PCM, PCM_NOISE + b"\1"),
+    ):
+        assert transcript.text == "chunk0"
+        assert [notice.code for notice in transcript.warnings] == ["incomplete_sample"]
+
+
+@pytest.mark.parametrize(
+    "start", [b"fLaC" + bytes(100), b"OggS" + bytes(100), wav_of(PcmFormat("linear16", 8000), bytes(200))]
+)
+async def test_a_file_that_is_declared_as_samples_is_refused_with_its_name(make, start):
+    with pytest.raises(AudioError, match=r"looks like (FLAC|Ogg|a WAV file of LINEAR16 at 8000 Hz)"):
+        await make().recognize(Call("Recognize", "id"), PCM, start + PCM_NOISE)
+
+    async def endless():
+        yield start
+        raise AssertionError("it should be refused before more is read")
+
+    async def drain(upload):
+        async with aclosing(upload) as events:
+            return [event async for event in events]
+
+    with pytest.raises(AudioError, match="looks like"):
+        await drain(make().upload(Call("UploadRecognize", "id"), PCM, endless()))
+
+
+async def test_a_wav_header_that_agrees_is_no_audio(make):
+    data = wav(NOISE[: 5 * SAMPLE_RATE])
+    transcript = (await events_of(make(), data, PCM))[-1].transcript
+    assert transcript.audio.duration == 5.0
+
+
+async def test_the_last_progress_is_one(make):
+    events = await events_of(make(), wav(NOISE[:SAMPLE_RATE]))
+    assert [event.fraction for event in events if isinstance(event, Progress)][-1] == 1.0
+    assert isinstance(events[-2], Progress)
 
 
 async def test_headerless_audio_gets_its_length_from_what_came(make):
-    recognition = Recognition("base", WHOLE.options, PcmFormat("linear16"), None)
-    data = (NOISE[: 5 * SAMPLE_RATE] * 32767).astype("<i2").tobytes()
-    events = await events_of(make(), data, recognition)
+    events = await events_of(make(), PCM_NOISE, PCM)
     assert events[-1].transcript.audio.duration == pytest.approx(5.0)
 
 
@@ -195,6 +232,7 @@ async def test_a_file_that_does_not_tell_is_guessed_from_its_size():
     async with spools.open() as spool:
         await spool.write(b"no media" * 1000)
         await spool.finish()
-        assert module._length_s(spool) == 8000 / module._GUESSED_BYTES_PER_S
+        assert module._length_s(spool, None) == 8000 / module._GUESSED_BYTES_PER_S
+        assert module._length_s(spool, PcmFormat("linear16")) == 8000 / 32_000
     spools.close()
     assert not spool.path.exists()

@@ -19,6 +19,7 @@ _CONFIG = {
     "languages": "language_codes",
     "task": "task",
     "script": "chinese_script",
+    "audio_track": "audio_track",
     "initial_prompt": "initial_prompt",
     "hotwords": "hotwords",
     "channels": "features.multi_channel_mode",

@@ -13,7 +13,7 @@ from triscribe.service.recordings import Progress, Stage, UploadEvent
 from triscribe.service.settings import GatewaySettings
 from triscribe.service.streams import StreamEnd
 from triscribe.transcription.events import Done
-from triscribe.types import Notice, Segment, Timing, Transcript, Word
+from triscribe.types import AudioTrack, Notice, Segment, Timing, Transcript, Word
 from triscribe.v1 import diarization_pb2
 from triscribe.v1 import speech_pb2 as pb
 
@@ -29,6 +29,14 @@ _STAGES: dict[Stage, pb.UploadStage] = {
     Stage.QUEUED: pb.UPLOAD_STAGE_QUEUED,
     Stage.DECODING: pb.UPLOAD_STAGE_DECODING,
     Stage.TRANSCRIBING: pb.UPLOAD_STAGE_TRANSCRIBING,
+}
+
+_MIXES: dict[str | None, pb.ChannelMix] = {
+    None: pb.CHANNEL_MIX_UNSPECIFIED,
+    "mean": pb.CHANNEL_MIX_MEAN,
+    "centre": pb.CHANNEL_MIX_CENTRE,
+    "inverted": pb.CHANNEL_MIX_INVERTED,
+    "weighted": pb.CHANNEL_MIX_WEIGHTED,
 }
 
 _BCP47 = {"jw": "jv"}
@@ -95,6 +103,8 @@ def metadata_message(transcript: Transcript, request_id: str) -> pb.RecognitionM
         language_confidence=transcript.language_probability,
         audio_duration=duration(transcript.audio.duration),
         warnings=warning_messages(transcript.warnings),
+        audio_track=_track_message(transcript.audio.track),
+        channel_mix=_MIXES[transcript.audio.mix],
         speaker_labels=transcript.speakers,
         speaker_turns=[
             diarization_pb2.Turn(
@@ -110,6 +120,14 @@ def metadata_message(transcript: Transcript, request_id: str) -> pb.RecognitionM
             )
             for overlap in transcript.overlaps
         ],
+    )
+
+
+def _track_message(track: AudioTrack | None) -> pb.AudioTrack | None:
+    if track is None:
+        return None
+    return pb.AudioTrack(
+        index=track.index, count=track.count, language_code=track.language or "", title=track.title or ""
     )
 
 
@@ -148,6 +166,7 @@ def _stream_metadata(end: StreamEnd, request_id: str) -> pb.RecognitionMetadata:
         language_confidence=end.language_probability,
         audio_duration=duration(end.length_s),
         warnings=warning_messages(end.notices),
+        channel_mix=_MIXES[end.mix],
     )
 
 

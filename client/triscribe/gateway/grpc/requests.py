@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from triscribe.errors import InvalidArgumentError
 from triscribe.gateway.grpc.fields import DECODING
 from triscribe.language.chinese import Script
-from triscribe.media.pcm import Encoding
+from triscribe.media.declared import Encoding
 from triscribe.service.requests import DEFAULT_END_S, LiveRequest, RecognitionRequest, pcm_format
 from triscribe.types import Task
 from triscribe.v1 import speech_pb2 as pb
@@ -57,6 +57,7 @@ def recognition_request(config: pb.RecognitionConfig) -> RecognitionRequest:
         task=_choice(config.task, _TASKS, "task"),
         script=_choice(config.chinese_script, _SCRIPTS, "script"),
         channels=_choice(features.multi_channel_mode, _CHANNELS, "channels"),
+        audio_track=config.audio_track,
         initial_prompt=config.initial_prompt,
         hotwords=tuple(config.hotwords),
         word_timestamps=not features.HasField("enable_word_time_offsets") or features.enable_word_time_offsets,
