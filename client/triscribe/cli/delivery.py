@@ -100,7 +100,7 @@ def _rescued(failed: Sequence[_Failure], contents: Mapping[str, bytes], name: st
     places = ", ".join(one.place for one in failed)
     reason = failed[0].error.strerror or failed[0].error
     kept = [_kept(contents[one.extension], name, one.extension) for one in failed]
-    rescued = ", ".join(shown(str(path)) for path in kept if path) or "nothing: no other folder takes it either"
+    rescued = ", ".join(shown(str(path)) if path else "nothing, since no other folder takes it either" for path in kept)
     return f"{places} could not be written ({reason}); rescued as {rescued}"
 
 

@@ -120,7 +120,7 @@ def test_no_folder_at_all_is_told(folders, full, tmp_path):
     full()
     for folder in folders:
         folder.rmdir()
-    assert "no other folder takes it" in lost(delivery, "talk.wav")
+    assert "rescued as nothing, since no other folder takes it" in lost(delivery, "talk.wav")
 
 
 @pytest.mark.parametrize("name", ["语" * 82, "a\nb", "[red]", os.fsdecode(b"\xff\xfe"), "\x1b[31m\u202e"], ids=ascii)
