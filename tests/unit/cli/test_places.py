@@ -320,7 +320,8 @@ def test_standard_output_of_a_library_is_taken_as_it_is(monkeypatch, inputs):
     prepare(inputs("a.wav"), output(None, "txt"))
 
 
-def test_two_calls_at_once_know_each_others_outputs(inputs, out):
+def test_two_calls_at_once_know_each_others_outputs(inputs, out, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the rescue file goes
     mine, other = inputs("mon/talk.wav", "tue/talk.wav")
     wanted = output(out, "txt")
     mine_targets, other_targets = prepare([mine], wanted), prepare([other], wanted)
