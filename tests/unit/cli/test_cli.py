@@ -136,7 +136,7 @@ def test_places_are_tried_before_anybody_is_asked(run, talk, tmp_path):
     "name", ["a\nb.wav", "\x1b[31mred.wav", "a\u202evaw.wav", os.fsdecode(b"\xff.wav"), "[red].wav"], ids=ascii
 )
 def test_an_odd_name_is_one_line_of_what_can_be_seen(run, tmp_path, name):
-    result = run("transcribe", str(tmp_path / name))
+    result = run("transcribe", str(tmp_path / name), "--server", "127.0.0.1:1")
     (line,) = result.stderr.splitlines()
     assert "does not exist" in line
     assert not set(line) & set("\x1b\u202e")
