@@ -9,11 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_TEMPORARY_BYTES = 100
+"""Of a name in the name of its temporary file: enough to recognise it, and never too long for a file system."""
+
+
+def clipped(name: str, room: int) -> str:
+    """The longest start of `name` that file systems store in `room` bytes; no character is cut in two."""
+    while len(os.fsencode(name)) > room:
+        name = name[:-1]
+    return name
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the folder of `path` that nobody uses, for what will become `path`."""
+    return path.with_name(f".{clipped(path.name, _TEMPORARY_BYTES)}.{secrets.token_hex(8)}.tmp")
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` when the block succeeds and vanishes when it fails."""
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         temporary.replace(path)

@@ -32,6 +32,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    "name", ["语" * 82 + ".txt", "x" * 251 + ".txt", os.fsdecode(b"\xff" * 250) + ".txt"], ids=ascii
+)
+def test_a_name_of_as_many_bytes_as_there_may_be_is_written(tmp_path, name):
+    path = tmp_path / name
+    atomic_write(path, b"text")
+    assert path.read_bytes() == b"text"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "nowhere" / "a.txt", b"text")

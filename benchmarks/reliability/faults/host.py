@@ -31,7 +31,7 @@ CLOCK_STEP_S = 150
 
 
 def full_output(stage: Stage) -> Seen:
-    """The folder of the output has no room: told in a line, nothing half-written."""
+    """The folder of the output has no room: told in a line before the work, nothing half-written."""
     folder = stage.work / "full"
     folder.mkdir(exist_ok=True)
     audio = stage.work / "talk.wav"
@@ -40,7 +40,7 @@ def full_output(stage: Stage) -> Seen:
     ended = _on_full_disk(folder, "64k", [*job, str(audio)], then=f"ls -A {folder} >&2")
     left = [line for line in ended.stderr.splitlines() if "talk" in line and "talk.wav" not in line]
     told = "No space left" in ended.stderr and "Traceback" not in ended.stderr
-    return Seen(ended.returncode == 1 and told and not left, f"status {ended.returncode}: {_last(ended.stderr)}")
+    return Seen(ended.returncode == 2 and told and not left, f"status {ended.returncode}: {_last(ended.stderr)}")
 
 
 def full_run_directory(stage: Stage) -> Seen:

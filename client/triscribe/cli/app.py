@@ -19,6 +19,7 @@ from triscribe.cli.doctor import doctor
 from triscribe.cli.gateway import gateway, gateway_token
 from triscribe.cli.models import models_app
 from triscribe.cli.serve import serve
+from triscribe.cli.shown import shown
 from triscribe.cli.transcribe import transcribe
 from triscribe.errors import TriscribeError, UsageError
 
@@ -43,6 +44,13 @@ app.command("gateway-token")(gateway_token)
 app.add_typer(models_app, name="models")
 
 
+class _ShownFormatter(logging.Formatter):
+    """Messages quote names of files, which may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record), lines=True)
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version("triscribe"))
@@ -57,11 +65,9 @@ def options(
     ] = False,
 ) -> None:
     """Set up logging for every command."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_time=verbose)],
-    )
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=verbose)
+    handler.setFormatter(_ShownFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
@@ -73,10 +79,10 @@ def main() -> NoReturn:
     try:
         app()
     except UsageError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {shown(str(error), lines=True)}", err=True)
         sys.exit(EXIT_USAGE)
     except TriscribeError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {shown(str(error), lines=True)}", err=True)
         sys.exit(EXIT_FAILED)
     sys.exit(0)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from triscribe.cli.shown import shown
 from triscribe.doctor import Report, Status, Subject, examine
 from triscribe.errors import ServingError
 
@@ -31,7 +32,7 @@ def doctor(
     """Check that this machine can serve, and name what is missing. Exit status 1 if something is."""
     ports = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port, "health": health_port}
     report = examine(Subject(tuple(model), device, compute_type, host, ports), encode=encode)
-    typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else as_text(report))
+    typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else shown(as_text(report), lines=True))
     if not report.ok:
         raise typer.Exit(_EXIT_FAILED)
 

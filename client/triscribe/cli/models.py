@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from triscribe.cli.shown import shown
 from triscribe.errors import ModelError
 from triscribe.models.files import format_bytes
 from triscribe.models.store import ModelStatus, ModelStore, Verification
@@ -110,12 +111,12 @@ def _store(cache_dir: Path | None, *, accept_noncommercial: bool = False) -> Mod
 
 
 def _progress(line: str) -> None:
-    typer.echo(line, err=True)
+    typer.echo(shown(line), err=True)
 
 
 def _exit_on(failures: list[_Failure]) -> None:
     for failure in failures:
-        typer.echo(f"Error: {failure.name}: {failure.message}", err=True)
+        typer.echo(f"Error: {shown(failure.name)}: {shown(failure.message, lines=True)}", err=True)
     if failures:
         raise typer.Exit(_FAILED)
 

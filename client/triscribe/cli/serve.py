@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from triscribe.cli.doctor import preflight
+from triscribe.cli.shown import shown
 from triscribe.doctor import Subject
 from triscribe.errors import UsageError
 from triscribe.serving import EmbeddedTriton, ServeOptions
@@ -70,7 +71,7 @@ def serve(
     with EmbeddedTriton(options) as triton:
         health = f", health {triton.health.port}" if triton.health else ""
         typer.echo(
-            f"Serving {', '.join(model)} on {triton.url} after {time.monotonic() - started:.1f} s "
+            f"Serving {shown(', '.join(model))} on {triton.url} after {time.monotonic() - started:.1f} s "
             f"(HTTP {triton.ports.http}, metrics {triton.ports.metrics}{health}).",
             err=True,
         )

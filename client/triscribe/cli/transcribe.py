@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,8 +12,10 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from triscribe.cli.batch import Job, Output
-from triscribe.cli.outputs import STDIN
+from triscribe.cli.batch import Job
+from triscribe.cli.outputs import STDIN, Output
+from triscribe.cli.peers import reach
+from triscribe.cli.places import prepare
 from triscribe.diarization.client import Diarizer, DiarizerSettings
 from triscribe.diarization.options import DiarizationOptions
 from triscribe.diarization.search import SpeakerSearch
@@ -74,6 +77,9 @@ def transcribe(
     ] = False,
     formats: Annotated[str, typer.Option("--format", help=f"Comma-separated: {', '.join(WRITERS)}.")] = "txt",
     output_dir: Annotated[Path | None, typer.Option(help="Write files here instead of printing.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files in --output-dir that were made from another input, too.")
+    ] = False,
     resume: Annotated[
         bool | None,
         typer.Option(help="Go on where a killed job stopped. Default: with --output-dir, for 10 minutes and more."),
@@ -119,7 +125,7 @@ def transcribe(
     )
     if not files and not sample:
         raise UsageError("name at least one FILE, or use --sample")
-    output = _check_output(files or (), formats, written, resume)
+    output = _check_output(files or (), formats, written, resume, overwrite=overwrite)
     if channels == "split" and (diarize or diarizer or num_speakers or min_speakers or max_speakers):
         raise UsageError("--channels split makes each channel a speaker: leave the options of diarization out")
     if channels == "split" and resume:
@@ -143,17 +149,29 @@ def transcribe(
     if not diarize and any(given is not None for given in about_speakers):
         raise UsageError("options about speakers need --diarize")
     wanted = DiarizationOptions(num_speakers, min_speakers, max_speakers, diarization_pipeline, speaker_embeddings)
+    targets = prepare(files or [_sample()], output)
+    _reach_peers(targets, server, diarizer if diarize and not diarize_optional else None)
     with ExitStack() as stack:
         speakers = SpeakerSearch(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
         address = stack.enter_context(_server(server, model or DEFAULT_MODEL))
-        job = Job(Transcriber(address, options), output, speakers, must_have_speakers=not diarize_optional)
-        failed = asyncio.run(job.run(files or [_sample()]))
+        job = Job(Transcriber(address, options), output, targets, speakers, must_have_speakers=not diarize_optional)
+        failed = asyncio.run(job.run())
     if failed:
         raise typer.Exit(1)
 
 
 def _sample() -> str:
     return str(ModelStore().pull("sample-conversation") / "sample.wav")
+
+
+def _reach_peers(files: Iterable[str], server: str | None, diarizer: str | None) -> None:
+    """Ask whether they are there, unless there is nothing to ask them for."""
+    if not any(file == STDIN or os.path.lexists(file) for file in files):
+        return
+    if server is not None:
+        asyncio.run(reach(server, "`triscribe serve`"))
+    if diarizer is not None:
+        asyncio.run(reach(diarizer, "the diarizer", proxied=False))
 
 
 @contextmanager
@@ -178,7 +196,9 @@ def _server(address: str | None, model: str) -> Iterator[str]:
         yield embedded.url
 
 
-def _check_output(files: Sequence[str], formats: str, options: WriteOptions, resume: bool | None) -> Output:
+def _check_output(
+    files: Sequence[str], formats: str, options: WriteOptions, resume: bool | None, *, overwrite: bool
+) -> Output:
     folder = options.folder
     names = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
     unknown = [name for name in names if name not in WRITERS]
@@ -192,4 +212,4 @@ def _check_output(files: Sequence[str], formats: str, options: WriteOptions, res
         raise UsageError("standard input can be read only once")
     if resume and folder is None:
         raise UsageError("--resume needs --output-dir: the journal lies beside the output")
-    return Output(names, folder, options, resume)
+    return Output(names, folder, options, resume, overwrite)

@@ -168,7 +168,10 @@ class Diarizer:
                 return await self._attempt(peer, samples, options or DiarizationOptions(), tell)
             except _LostError as error:
                 reason = await asyncio.to_thread(self._discard, process, error)
-        raise DiarizationError(f"The diarizer died {self._settings.restarts + 1} times: {reason}")
+        tries = self._settings.restarts + 1
+        if address := self._settings.address:  # whether it died cannot be seen from here
+            raise DiarizationError(f"The diarizer at {address} was lost {tries} times: {reason}")
+        raise DiarizationError(f"The diarizer died {tries} times: {reason}")
 
     def _current(self) -> DiarizerProcess | None:
         """The local process, started when there is none or it has died; None with a remote diarizer.
@@ -222,8 +225,8 @@ class Diarizer:
                 return await self._answer(call, tell)
             except grpc.aio.AioRpcError as error:
                 if error.code() in _LOST or (peer.process and not peer.process.alive):
-                    raise _LostError(f"{error.code().name}: {error.details()}") from error
-                raise DiarizationError(f"The diarizer refused the job: {error.details()}") from error
+                    raise _LostError(f"{error.code().name}: {_one_line(error)}") from error
+                raise DiarizationError(f"The diarizer refused the job: {_one_line(error)}") from error
             finally:
                 call.cancel()
 
@@ -251,6 +254,10 @@ class Diarizer:
         if self._settings.address is not None and self._settings.credentials is not None:
             return grpc.aio.secure_channel(address, self._settings.credentials, options)
         return grpc.aio.insecure_channel(address, options)
+
+
+def _one_line(error: grpc.aio.AioRpcError) -> str:
+    return " ".join((error.details() or error.code().name).split())
 
 
 def _monotone(progress: Progress | None) -> Progress:

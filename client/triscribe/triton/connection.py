@@ -162,7 +162,7 @@ class TritonConnection:
         except InferenceServerException as error:
             raise map_error(error, self._server) from error
         except grpc.RpcError as error:
-            raise UnavailableError(f"{self._server}: {error}") from error
+            raise _lost(error, self._server) from error
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         async for attempt in AsyncRetrying(
@@ -195,7 +195,7 @@ class TritonConnection:
         except InferenceServerException as error:
             raise map_error(error, self._server) from error
         except grpc.RpcError as error:
-            raise UnavailableError(f"{self._server}: {error}") from error
+            raise _lost(error, self._server) from error
 
     async def _answer(self, inputs: list[grpcclient.InferInput], request_id: str) -> grpcclient.InferResult:
         async def requests() -> Any:
@@ -227,6 +227,16 @@ def map_error(error: InferenceServerException, server: str) -> ServerError:
         if sign in message.lower():
             return kind(f"{server}: {message}")
     return InternalError(f"{server}: {message}")
+
+
+def _lost(error: grpc.RpcError, server: str) -> ServerError:
+    """Our error for one of gRPC's own, which prints as a page: the connection was refused, cut or is no Triton's."""
+    told = isinstance(error, grpc.aio.AioRpcError)
+    code = error.code() if told else None
+    reason = " ".join(str(error.details() or error.code().name if told else error).split())
+    if code is grpc.StatusCode.UNIMPLEMENTED:  # it will be unknown again
+        return InternalError(f"{server} is not Triton: {reason}")
+    return UnavailableError(f"{server}: {reason}")
 
 
 def _inputs(samples: Samples, options: Mapping[str, Any]) -> list[grpcclient.InferInput]:

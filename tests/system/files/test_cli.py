@@ -65,7 +65,7 @@ def test_a_bad_file_is_reported_and_the_others_are_delivered(run, conversation, 
     assert [line for line in lines if "noise.mp3" in line]
     assert [line for line in lines if "missing.wav" in line]
     assert "Traceback" not in result.stderr.decode()
-    written = {path.name for path in out.iterdir()}
+    written = {path.name for path in out.iterdir() if path.is_file()}
     kinds = ("txt", "srt", "vtt", "ass", "html", "tsv", "json")
     assert written == {f"{stem}.{kind}" for stem in ("sample", "copy") for kind in kinds}
     assert 'src="data:audio/wav;base64,' in (out / "copy.html").read_text()
@@ -120,7 +120,7 @@ def test_two_inputs_of_one_name_have_an_output_each(run, recording_parts, tmp_pa
     out = tmp_path / "out"
     result = run(*recording_parts, "--model", "tiny.en", "--resume", "--output-dir", out)
     assert result.returncode == 0, result.stderr
-    written = {path.name: path.read_text() for path in out.iterdir()}
+    written = {path.name: path.read_text() for path in out.iterdir() if path.is_file()}
     assert set(written) == {"mon_talk.wav.txt", "tue_talk.wav.txt"}
     assert written["mon_talk.wav.txt"] != written["tue_talk.wav.txt"]
     assert all(written.values())
@@ -135,3 +135,32 @@ def recording_parts(conversation, tmp_path):
         path.write_bytes(wav(conversation.part(start_s, start_s + 4)))
         paths.append(path)
     return paths
+
+
+def test_a_call_replaces_its_own_outputs_and_no_others(run, recording_parts, tmp_path):
+    """The second of two calls replaced what the first had made from another input."""
+    first, second = recording_parts
+    options = ("--model", "tiny.en", "--output-dir", tmp_path / "out")
+    for _ in range(2):
+        assert run(first, *options).returncode == 0
+    text = (tmp_path / "out" / "talk.txt").read_text()
+    refused = run(second, *options)
+    assert refused.returncode == 2
+    (line,) = refused.stderr.decode().splitlines()
+    assert "--overwrite" in line
+    assert (tmp_path / "out" / "talk.txt").read_text() == text
+    assert run(second, *options, "--overwrite").returncode == 0
+    assert (tmp_path / "out" / "talk.txt").read_text() != text
+
+
+def test_a_reader_that_takes_nothing_costs_no_text(server, recording_parts, tmp_path):
+    command = [COMMAND, "transcribe", "--server", server.url, "--model", "tiny.en", str(recording_parts[0])]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, timeout=280, check=False, cwd=tmp_path, text=True
+        )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    (rescued,) = tmp_path.glob("talk.rescued-*.txt")
+    assert str(rescued) in line
+    assert rescued.read_text().strip()

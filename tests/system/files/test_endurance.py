@@ -135,4 +135,4 @@ def test_two_jobs_on_one_output_do_not_harm_each_other(server, conversation, tmp
     assert [job.returncode for job in jobs] == [0, 0], said
     assert json.loads((tmp_path / "sample.json").read_text())["segments"]
     assert (tmp_path / "sample.srt").read_text().startswith("1\n")
-    assert {path.name for path in tmp_path.iterdir()} == {"sample.json", "sample.srt"}
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"sample.json", "sample.srt"}

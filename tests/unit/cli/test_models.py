@@ -65,6 +65,13 @@ def test_failures_exit_with_1_and_one_line_each_and_do_not_stop_the_rest(run):
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "a\u202eb"], ids=ascii)
+def test_an_odd_name_is_one_line_of_what_can_be_seen(run, name):
+    for command in ("pull", "verify"):
+        (line,) = run(command, name).stderr.splitlines()
+        assert not set(line) & set("\x1b\u202e")
+
+
 def test_verify_reports_corruption_and_pull_repairs_it(run):
     folder = Path(run("pull", "ours", "--accept-noncommercial").stdout.strip())
     assert run("verify", "--all").stdout == "ours: ok\n"

@@ -210,7 +210,7 @@ async def test_silence_of_the_server_is_death(tmp_path, monkeypatch):
     engine.released.clear()
     async with serving(engine, tmp_path) as address:
         patient = Diarizer(DiarizerSettings(address=address, heartbeat_s=0.2))
-        with pytest.raises(DiarizationError, match=r"died 2 times: silent for 0\.2 s"):
+        with pytest.raises(DiarizationError, match=r"was lost 2 times: silent for 0\.2 s"):
             await patient.diarize(SECOND)
         engine.released.set()
 
@@ -226,9 +226,13 @@ async def test_no_progress_is_death(tmp_path, monkeypatch):
         engine.released.set()
 
 
-async def test_nobody_listens(tmp_path):
-    with pytest.raises(DiarizationError, match="died 2 times"):
-        await Diarizer(DiarizerSettings(address=f"unix:{tmp_path}/nobody")).diarize(SECOND)
+@pytest.mark.parametrize("address", ["unix:{folder}/nobody", "127.0.0.1:1", "nowhere.invalid:1"])
+async def test_nobody_listens(tmp_path, address):
+    address = address.format(folder=tmp_path)
+    with pytest.raises(DiarizationError, match="was lost 2 times") as caught:
+        await Diarizer(DiarizerSettings(address=address)).diarize(SECOND)
+    assert f"The diarizer at {address} " in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def _until(condition):

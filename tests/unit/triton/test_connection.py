@@ -233,6 +233,42 @@ async def test_patience_ends(connect):
     assert len(client.streams) > 1
 
 
+def rpc_error(code, details):
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details, "debug\ntext")
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ("failed to connect to all addresses", "localhost:1: failed to connect to all addresses"),
+        ("two\n  lines", "localhost:1: two lines"),
+        ("", "localhost:1: UNAVAILABLE"),
+        (None, "localhost:1: UNAVAILABLE"),
+    ],
+)
+async def test_what_grpc_says_is_one_line(connect, details, told):
+    """An AioRpcError prints as a page of debugging."""
+    connection, _ = connect(*[rpc_error(grpc.StatusCode.UNAVAILABLE, details)] * 1000, give_up_after_s=0.05)
+    with pytest.raises(UnavailableError) as caught:
+        await transcribe(connection)
+    assert str(caught.value) == told
+
+
+async def test_what_is_no_triton_is_told_at_once(connect):
+    connection, client = connect(rpc_error(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
+    with pytest.raises(InternalError, match="localhost:1 is not Triton: Method not found!"):
+        await transcribe(connection)
+    assert len(client.streams) == 1
+
+
+async def test_what_grpc_says_of_a_question_is_one_line():
+    async with TritonConnection("127.0.0.1:1") as connection:
+        for question in (connection.served(timeout_s=5), connection.successes("whisper", timeout_s=5)):
+            with pytest.raises(UnavailableError) as caught:
+                await question
+            assert "\n" not in str(caught.value)
+
+
 async def test_the_hint_of_a_full_queue_is_honoured(connect):
     connection, client = connect(refused("RESOURCE_EXHAUSTED", retry_after_s=0.4), {"ok": OK})
     await transcribe(connection)
