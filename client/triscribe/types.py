@@ -33,11 +33,16 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of a file that is sent as one request; `samples` is at most 30 s."""
+    """A stretch of a file that is sent as one request; `samples` is at most 30 s.
+
+    `sure` is None where all of it is speech. Else the chunk is a sound that may hold some, such as a song, and voice
+    detection is sure of these stretches only, in samples of the chunk.
+    """
 
     index: int
     start: float
     samples: Samples
+    sure: tuple[Span, ...] | None = None
 
     @property
     def duration(self) -> float:
@@ -113,7 +118,10 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What the server answered for one chunk; times count from the start of the chunk."""
+    """What the server answered for one chunk; times count from the start of the chunk.
+
+    `languages` holds the probability of each language, where it was asked for.
+    """
 
     index: int
     model: str
@@ -121,6 +129,7 @@ class ChunkResult:
     language_probability: float
     segments: tuple[Segment, ...]
     notices: tuple[Notice, ...] = ()
+    languages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def test_a_default_survives_the_way_to_the_server(name):
 
 
 VALUES = {
+    "detect_beside": True,
+    "doubt_below": 0.25,
     "model": "base",
     "language": "de",
     "task": "translate",

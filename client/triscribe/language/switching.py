@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from triscribe.errors import FailedPreconditionError
@@ -32,10 +32,14 @@ _FLOOR = 1e-4
 
 @dataclass(frozen=True)
 class Spoken:
-    """A language, and how probable it was found to be there, 0 to 1, among those allowed."""
+    """A language, and how probable it was found to be there, 0 to 1, among those allowed.
+
+    `is_guess`: it was found elsewhere in the recording, and may not hold here.
+    """
 
     language: str
     probability: float
+    is_guess: bool = False
 
 
 def among(detected: Mapping[str, float], allowed: Sequence[str]) -> dict[str, float]:
@@ -59,8 +63,10 @@ def mix(detected: Sequence[Mapping[str, float]], lengths_s: Sequence[float]) -> 
     return {c: sum(w.get(c, 0.0) * s for w, s in zip(detected, lengths_s, strict=True)) / total for c in codes}
 
 
-def settle(detected: Sequence[Mapping[str, float]], lengths_s: Sequence[float]) -> list[Spoken]:
-    """The likeliest language of each window (Viterbi)."""
+def settle(
+    detected: Sequence[Mapping[str, float]], lengths_s: Sequence[float], before: str | None = None
+) -> list[Spoken]:
+    """The likeliest language of each window (Viterbi), after speech in the language `before`."""
     if not detected:
         return []
     prior = mix(detected, lengths_s)
@@ -71,6 +77,8 @@ def settle(detected: Sequence[Mapping[str, float]], lengths_s: Sequence[float]) 
         return [trust * _log(window.get(code, 0.0)) + (1 - trust) * _log(prior[code]) for code in codes]
 
     best = scores(detected[0], lengths_s[0])
+    if before is not None:
+        best = [score - CHANGE * (code != before) for code, score in zip(codes, best, strict=True)]
     came_from: list[list[int]] = []
     for window, length_s in zip(detected[1:], lengths_s[1:], strict=True):
         leader = max(range(len(codes)), key=best.__getitem__)
@@ -104,8 +112,14 @@ def chunks_by_language(
     """
     chunks: list[Chunk] = []
     languages: list[Spoken] = []
-    for code, run in groupby(zip(windows, spoken, strict=True), key=lambda pair: pair[1].language):
+    for (code, is_sound), run in groupby(
+        zip(windows, spoken, strict=True), key=lambda pair: (pair[1].language, pair[0].sure is not None)
+    ):
         heard = list(run)
+        if is_sound:  # what is speech in it is not known
+            chunks += [replace(window, index=len(chunks) + n) for n, (window, _) in enumerate(heard)]
+            languages += [spoken_there for _, spoken_there in heard]
+            continue
         spans = [Span(round(w.start * SAMPLE_RATE), round(w.end * SAMPLE_RATE)) for w, _ in heard]
         for chunk in chunking.cut(samples, spans, options):
             inside = [(w, s) for w, s in heard if w.start < chunk.end and w.end > chunk.start]

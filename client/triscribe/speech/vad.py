@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triscribe.errors import UsageError
+from triscribe.speech import second_look
 from triscribe.speech.silero import WINDOW_SAMPLES, blocks, speech_probabilities
 from triscribe.types import SAMPLE_RATE, Samples, Span
 
@@ -60,6 +61,10 @@ class VadOptions:
 DEFAULT_OPTIONS = VadOptions()
 
 
+_QUIET = VadOptions(threshold=0.5, min_speech_s=0.2)
+"""Silero's own threshold, where noise has been made louder."""
+
+
 def speech_spans(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> list[Span]:
     """Finds speech.
 
@@ -74,9 +79,20 @@ def speech_spans(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> lis
 
 
 def spans_as_found(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> Iterator[Span]:
-    """The spans of `speech_spans`, each as soon as the next has begun: the rest of the file is looked at later."""
+    """The spans of `speech_spans`, each as soon as the next is known: the rest of the file is looked at later."""
     pad = round(options.pad_s * SAMPLE_RATE)
-    earlier: list[Span] = []  # the last span that was given away, before padding
+    before: Span | None = None
+    waiting: Span | None = None
+    for span in _with_quiet(samples, _sure_spans(samples, options), pad):
+        if waiting:  # how far it is padded depends on where the next one begins
+            yield _padded(before, waiting, span, len(samples), pad)
+        before, waiting = waiting, span
+    if waiting:
+        yield _padded(before, waiting, None, len(samples), pad)
+
+
+def _sure_spans(samples: Samples, options: VadOptions) -> Iterator[Span]:
+    """Speech before padding."""
     waiting, first_window, looked_until = np.empty(0, dtype=np.float32), 0, 0
     raw: list[Span] = []
     for block in blocks(samples):
@@ -84,13 +100,26 @@ def spans_as_found(samples: Samples, options: VadOptions = DEFAULT_OPTIONS) -> I
         raw = _hysteresis(waiting, first_window, options)
         if _look_again(samples, waiting, first_window, raw, looked_until):
             raw = _hysteresis(waiting, first_window, options)
-        # The last may still grow, and the padding of the one before it depends on where it begins.
-        yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) : -1]
+        yield from raw[:-1]  # the last may still grow
         if raw:
-            earlier, looked_until = raw[-2:-1] or earlier, max(looked_until, raw[-1].start)
+            looked_until = max(looked_until, raw[-1].start)
             done = raw[-1].start // WINDOW_SAMPLES - first_window
             waiting, first_window, raw = waiting[done:], first_window + done, raw[-1:]
-    yield from _padded([*earlier, *raw], len(samples), pad)[len(earlier) :]
+    yield from raw
+
+
+def _with_quiet(samples: Samples, spans: Iterator[Span], pad: int) -> Iterator[Span]:
+    """The spans, and between them speech that is too quiet beside them."""
+    end = 0
+    for span in spans:
+        yield from second_look.quiet_speech(samples, Span(end, max(end, span.start - pad)), _quiet_spans)
+        yield span
+        end = span.end + pad
+    yield from second_look.quiet_speech(samples, Span(min(end, len(samples)), len(samples)), _quiet_spans)
+
+
+def _quiet_spans(samples: Samples) -> list[Span]:
+    return list(_sure_spans(samples, _QUIET))
 
 
 def _look_again(
@@ -140,13 +169,8 @@ def _hysteresis(probabilities: NDArray[np.float32], first_window: int, options: 
     return spans
 
 
-def _padded(spans: list[Span], length: int, pad: int) -> list[Span]:
-    """Spans grown by `pad` samples, meeting in the middle of a shorter pause."""
-    padded: list[Span] = []
-    for i, (start, end) in enumerate(spans):
-        before = spans[i - 1].end if i else 0
-        after = spans[i + 1].start if i + 1 < len(spans) else length
-        left = max(start - pad, (before + start) // 2 if i else 0)
-        right = min(end + pad, (end + after) // 2 if i + 1 < len(spans) else length)
-        padded.append(Span(left, right))
-    return padded
+def _padded(before: Span | None, span: Span, after: Span | None, length: int, pad: int) -> Span:
+    """The span grown by `pad` samples on both sides, meeting its neighbours in the middle of a shorter pause."""
+    left = max(span.start - pad, (before.end + span.start) // 2 if before else 0)
+    right = min(span.end + pad, (span.end + after.start) // 2 if after else length)
+    return Span(left, right)

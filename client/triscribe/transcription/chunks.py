@@ -49,7 +49,7 @@ class ChunkTranscriber:
 
     def _finished(self, result: ChunkResult, spoken: Spoken | None) -> ChunkResult:
         """With how sure the language is, and Chinese in the script that is wanted."""
-        probability = spoken.probability if spoken else result.language_probability
+        probability = _probability(spoken, result)
 
         def finished(segment: Segment) -> Segment:
             segment = replace(segment, language_probability=probability)
@@ -58,3 +58,10 @@ class ChunkTranscriber:
         return replace(
             result, language_probability=probability, segments=tuple(finished(part) for part in result.segments)
         )
+
+
+def _probability(spoken: Spoken | None, result: ChunkResult) -> float:
+    """How sure the language of a chunk is: by what was heard in it, where that was asked for."""
+    if spoken is None:
+        return result.language_probability
+    return result.languages.get(spoken.language, 0.0) if spoken.is_guess and result.languages else spoken.probability

@@ -9,42 +9,52 @@ from triscribe.language.choice import SpokenChunk
 from triscribe.language.switching import Spoken
 from triscribe.speech.threads import in_speech_thread
 from triscribe.tasks import first_error
-from triscribe.transcription.chunks import ChunkTranscriber
 from triscribe.transcription.events import Event, FinalSegments, TextProgress
 from triscribe.transcription.options import Priority
 from triscribe.transcription.placing import Placed, placed
-from triscribe.types import Chunk, ChunkResult
+from triscribe.transcription.revising import Answered, First, Reviser
+from triscribe.types import Chunk
 
 INTERACTIVE_S = 60.0
 """Recordings up to this long go before longer ones, as what `Recognize` takes: somebody waits for the answer."""
 
 
+def priority_of(total_s: float) -> Priority:
+    """The lane of a recording of so many seconds."""
+    return "bulk" if total_s > INTERACTIVE_S else "interactive"
+
+
 async def transcribe_chunks(
-    chunks: Iterator[SpokenChunk], total_s: float, transcriber: ChunkTranscriber, emit: Callable[[Event], None]
+    chunks: Iterator[SpokenChunk], total_s: float, reviser: Reviser, emit: Callable[[Event], None]
 ) -> list[Placed]:
     """The results of all chunks, in order.
 
     Args:
         chunks: with their languages; `next()` is called in a thread.
         total_s: length of the recording, in seconds.
-        transcriber: asks for each of them.
-        emit: gets `TextProgress` after every chunk, and `FinalSegments` as soon as all before them are known.
+        reviser: asks for each of them.
+        emit: gets `TextProgress` after every chunk, and `FinalSegments` as soon as all before them are known. From the
+            first chunk on whose language is in doubt, nothing is final before all were heard.
 
     Raises:
         ServerError: a chunk could not be transcribed; the others are given up.
     """
-    priority: Priority = "bulk" if total_s > INTERACTIVE_S else "interactive"
-    in_order, done_s = _InOrder(), 0.0
+    firsts, done_s = _Firsts(), 0.0
     results: list[Placed] = []
+
+    def keep(answered: Answered) -> None:
+        parts = [Placed(placed(result, part.start), part.duration) for part, result in answered]
+        results.extend(parts)
+        emit(FinalSegments(tuple(segment for part in parts for segment in part.result.segments)))
 
     async def one(chunk: Chunk, spoken: Spoken | None, share_s: float) -> None:
         nonlocal done_s
-        result = await transcriber.transcribe(chunk, spoken, priority)
-        done_s += share_s
-        emit(TextProgress(done_s, total_s))
-        for part in in_order.add(chunk, result):
-            results.append(part)
-            emit(FinalSegments(part.result.segments))
+        first = await reviser.first(chunk, spoken)
+        if first.answered is not None:
+            done_s += share_s
+            emit(TextProgress(done_s, total_s))
+        for answered in firsts.add(first):
+            keep(answered)
 
     end_s = 0.0
     async with first_error(), asyncio.TaskGroup() as group:
@@ -52,20 +62,36 @@ async def transcribe_chunks(
             chunk, spoken = following
             group.create_task(one(chunk, spoken, chunk.end - end_s))  # the pause before a chunk is done with it
             end_s = chunk.end
+    revised = await reviser.revise(firsts.all, firsts.final)
+    for number in range(firsts.final, len(firsts.all)):
+        keep(revised.get(number) or firsts.all[number].answered or [])
     emit(TextProgress(total_s, total_s))
     return results
 
 
-class _InOrder:
-    """Gives the results of chunks away in the order of the file, each once all earlier ones are there."""
+class _Firsts:
+    """The first answers of chunks, in order; one is final once the next one is known, and neither is in doubt.
+
+    Attributes:
+        final: how many were given away.
+    """
 
     def __init__(self) -> None:
-        self._early: dict[int, Placed] = {}
-        self._next = 0
+        self._known: dict[int, First] = {}
+        self.final = 0
 
-    def add(self, chunk: Chunk, result: ChunkResult) -> Iterator[Placed]:
-        """Keep the result of a chunk; yields what is now complete."""
-        self._early[chunk.index] = Placed(placed(result, chunk.start), chunk.duration)
-        while ready := self._early.pop(self._next, None):
-            self._next += 1
-            yield ready
+    @property
+    def all(self) -> list[First]:
+        """Those of all chunks, once there are no more."""
+        return [self._known[number] for number in sorted(self._known)]
+
+    def add(self, first: First) -> Iterator[Answered]:
+        """Keep an answer; yields those that are now final."""
+        self._known[first.chunk.index] = first
+        while (this := self._stands(self.final)) is not None and self._stands(self.final + 1) is not None:
+            self.final += 1
+            yield this
+
+    def _stands(self, number: int) -> Answered | None:
+        known = self._known.get(number)
+        return known.answered if known else None

@@ -23,7 +23,7 @@ from triscribe.types import SAMPLE_RATE, Chunk, ChunkResult, Samples
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the lines change; a journal of another format is started anew."""
 
 MIN_DURATION_S = 600.0

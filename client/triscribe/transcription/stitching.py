@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from triscribe.transcription.placing import Placed
-from triscribe.types import Transcript
+from triscribe.types import Notice, Transcript
+
+_TOUCHING_S = 0.5
+"""Seconds between two stretches of which the same is said, as one."""
 
 
 def stitch(frame: Transcript, results: Sequence[Placed], language: str | None) -> Transcript:
@@ -24,8 +27,24 @@ def stitch(frame: Transcript, results: Sequence[Placed], language: str | None) -
         language_probability=probability,
         model=results[0].result.model if results else frame.model,
         segments=tuple(segment for part in results for segment in part.result.segments),
-        warnings=(*frame.warnings, *(notice for part in results for notice in part.result.notices)),
+        warnings=(*frame.warnings, *joined(notice for part in results for notice in part.result.notices)),
     )
+
+
+def joined(notices: Iterable[Notice]) -> list[Notice]:
+    """The notices in order, those that say the same of a stretch and of what follows it as one."""
+    kept: list[Notice] = []
+    last: dict[tuple[str, str], int] = {}  # place of the last notice of each kind
+    for notice in notices:
+        kind = (notice.code, notice.message)
+        place = last.get(kind)
+        end = None if place is None else kept[place].end
+        if place is not None and end is not None and notice.start is not None and notice.start <= end + _TOUCHING_S:
+            kept[place] = replace(kept[place], end=notice.end)
+        else:
+            last[kind] = len(kept)
+            kept.append(notice)
+    return kept
 
 
 def _main_language(results: Sequence[Placed]) -> tuple[str | None, float]:

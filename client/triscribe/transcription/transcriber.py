@@ -34,9 +34,10 @@ from triscribe.transcription.events import (
     SpeakersProgress,
     TextProgress,
 )
-from triscribe.transcription.fan_out import transcribe_chunks
+from triscribe.transcription.fan_out import priority_of, transcribe_chunks
 from triscribe.transcription.journal import Journal
 from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.revising import Reviser
 from triscribe.transcription.stitching import stitch
 from triscribe.triton.connection import RetryPolicy
 from triscribe.triton.session import Session
@@ -216,8 +217,10 @@ class Transcriber:
         self, asked: ChunkTranscriber, decoded: Decoded, path: str, emit: Callable[[Event], None]
     ) -> Transcript:
         speech = Speech(decoded, path, self._options.voice_detection)
-        chunks = await self._languages.chunks(speech, LanguageDetector(asked.session, self._options))
-        results = await transcribe_chunks(chunks, speech.info.duration, asked, emit)
+        detector = LanguageDetector(asked.session, self._options)
+        chunks = await self._languages.chunks(speech, detector)
+        total_s = speech.info.duration
+        results = await transcribe_chunks(chunks, total_s, Reviser(asked, detector, priority_of(total_s)), emit)
         frame = Transcript(
             speech.info, None, 0.0, self._options.model or "", self._options.task, (), warnings=speech.notices
         )

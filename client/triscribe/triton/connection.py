@@ -44,6 +44,9 @@ _CHANNEL = (
 
 T = TypeVar("T")
 
+_LEAST_SHARE = 1e-3
+"""Languages less probable than this are nobody's choice."""
+
 _STREAM_ERRORS: tuple[tuple[str, type[ServerError]], ...] = (
     # Errors on a Triton stream are strings only (triton-inference-server/server#6110); these are the ones that mean
     # something to a caller. Order matters.
@@ -272,4 +275,5 @@ def _chunk_result(index: int, ok: dict[str, Any]) -> ChunkResult:
             for segment in ok["segments"]
         ),
         tuple(Notice(**warning) for warning in ok["warnings"]),
+        {code: share for code, share in ok.get("languages", {}).items() if share >= _LEAST_SHARE},
     )

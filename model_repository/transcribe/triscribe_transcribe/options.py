@@ -27,6 +27,10 @@ class Options(BaseModel):
     """Terms separated by commas."""
     word_timestamps: bool = True
     detect_only: bool = False
+    detect_beside: bool = False
+    """Also give the probability of every language, whichever the text is in."""
+    doubt_below: float = Field(default=0.0, ge=0, le=1)
+    """With `detect_beside` and a language: no text where it is less probable than this in the chunk itself."""
     priority: Literal["interactive", "bulk"] = "interactive"
     max_wait_s: float | None = Field(default=None, gt=0)
     """Seconds that each turn may wait in the queue before DEADLINE_EXCEEDED; null takes the server's limit."""

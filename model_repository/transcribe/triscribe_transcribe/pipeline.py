@@ -71,6 +71,8 @@ class Pipeline:
 
     async def _transcribe(self, job: Job) -> Result:
         candidate, verdict, answer = await self._answered(job)
+        if _is_doubted(job, answer):
+            return Result(answer["language"], answer["language_probability"], answer["languages"])
         if candidate.limit_reached and job.duration_s > MIN_SPLIT_S:
             return await self._split(job, answer)
         language, probability = answer["language"], answer["language_probability"]
@@ -140,7 +142,7 @@ class Pipeline:
             if verdict is Verdict.REPETITIVE and await self._is_said(job, candidate, answer):
                 verdict = Verdict.GOOD
             attempts.append((candidate, verdict, answer))
-            if verdict in (Verdict.GOOD, Verdict.NO_SPEECH):
+            if verdict in (Verdict.GOOD, Verdict.NO_SPEECH) or _is_doubted(job, answer):
                 return attempts[-1]
             self._on_retry(verdict)
             if verdict is Verdict.LIMIT and frames == full:
@@ -181,6 +183,8 @@ class Pipeline:
         options = {
             "prompt": job.prompt.tokens,
             "language": language,
+            "detect_beside": job.options.detect_beside and language is not None,
+            "doubt_below": job.options.doubt_below,
             "task": job.options.task,
             "temperature": job.options.temperature[0],
             "attention": not self._is_aligned(job, language),
@@ -279,6 +283,15 @@ _LEFT_OUT = "whatever is to be heard here, the model found no speech in it that 
 
 def _left_out(start: float, end: float) -> Warning_:
     return Warning_("text_left_out", _LEFT_OUT, start, end)
+
+
+def _is_doubted(job: Job, answer: dict[str, Any]) -> bool:
+    """Whether the sound of a chunk speaks against the language that it was given, so that no text was made."""
+    return bool(
+        job.options.doubt_below
+        and answer.get("languages")
+        and answer["languages"].get(answer["language"], 0.0) < job.options.doubt_below
+    )
 
 
 def _pieces(job: Job, candidate: Candidate, answer: dict[str, Any]) -> list[Piece]:

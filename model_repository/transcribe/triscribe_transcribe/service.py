@@ -209,7 +209,7 @@ def _document(job: Job, result: Result) -> dict[str, Any]:
     if job.prompt.cut:
         warnings.append(Warning_("prompt_cut", "only the end of the initial prompt fitted", 0.0, job.duration_s))
     document = asdict(result)
-    if not job.options.detect_only:
+    if not (job.options.detect_only or job.options.detect_beside):
         del document["languages"]
     return {
         "model": job.checkpoint.name,

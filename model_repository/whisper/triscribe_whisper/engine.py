@@ -125,7 +125,7 @@ class Engine:
             return answers
         tokenizers = [self._checkpoint.text_tokenizer(answer.language, options.task) for answer in answers]
         if options.text_tokens is None:
-            self._generate(encoded, calls, tokenizers, answers)
+            self._generate_undoubted(encoded, calls, tokenizers, answers)
         else:
             for answer in answers:
                 answer.tokens = list(options.text_tokens)
@@ -136,14 +136,35 @@ class Engine:
     def _languages(self, encoded: Any, calls: list[Call]) -> list[Answer]:
         if not self._checkpoint.multilingual:
             return [Answer("en", 1.0, languages={"en": 1.0}) for _ in calls]
-        if calls[0].options.language is not None and not calls[0].options.detect_only:
+        options = calls[0].options
+        is_given = options.language is not None and not options.detect_only
+        if is_given and not options.detect_beside:
             return [Answer(str(call.options.language), 1.0) for call in calls]
         detected = [
             {name.strip("<|>"): probability for name, probability in row}
             for row in self._model.detect_language(encoded)
         ]
+        if is_given:
+            return [
+                Answer(str(call.options.language), 1.0, languages=row)
+                for call, row in zip(calls, detected, strict=True)
+            ]
         best = [max(row, key=row.__getitem__) for row in detected]
         return [Answer(name, row[name], languages=row) for name, row in zip(best, detected, strict=True)]
+
+    def _generate_undoubted(
+        self, encoded: Any, calls: list[Call], tokenizers: list[Tokenizer], answers: list[Answer]
+    ) -> None:
+        """Text for every call but those whose own sound speaks against the language they were given."""
+        least = calls[0].options.doubt_below
+        kept = [
+            n for n, answer in enumerate(answers) if not least or answer.languages.get(answer.language, 1.0) >= least
+        ]
+        if len(kept) < len(calls) and kept:
+            rows = np.asarray(encoded.to_device(ctranslate2.Device.cpu))[kept]
+            encoded = ctranslate2.StorageView.from_array(np.ascontiguousarray(rows))
+        if kept:
+            self._generate(encoded, [calls[n] for n in kept], [tokenizers[n] for n in kept], [answers[n] for n in kept])
 
     def _generate(self, encoded: Any, calls: list[Call], tokenizers: list[Tokenizer], answers: list[Answer]) -> None:
         options = calls[0].options

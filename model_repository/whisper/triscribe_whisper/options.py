@@ -23,6 +23,10 @@ class WhisperOptions(BaseModel):
     """Language code; None detects it from the same encoder pass."""
     task: Literal["transcribe", "translate"] = "transcribe"
     detect_only: bool = False
+    detect_beside: bool = False
+    """Also give the probability of every language where one is given."""
+    doubt_below: float = Field(default=0.0, ge=0, le=1)
+    """With `detect_beside`: no text where the given language is less probable than this."""
     attention: bool = False
     """Also time every token by cross-attention."""
     text_tokens: tuple[int, ...] | None = Field(default=None, max_length=224)

@@ -13,6 +13,8 @@ BAD = {
     "hotwords": 7,
     "word_timestamps": "perhaps",
     "detect_only": 2,
+    "detect_beside": 2,
+    "doubt_below": 1.5,
     "priority": "urgent",
     "max_wait_s": 0,
     "beam_size": 17,

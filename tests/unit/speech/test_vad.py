@@ -94,10 +94,11 @@ def test_a_span_is_known_before_the_rest_is_looked_at(monkeypatch):
     def blocks(_samples):
         for number in range(3):
             looked_at.append(number)
-            yield np.array([0.9, 0, 0, 0, 0.9, 0], dtype=np.float32)
+            yield np.array([0.9, 0, 0, 0, 0.9, 0, 0, 0, 0.9, 0], dtype=np.float32)
 
     monkeypatch.setattr(vad, "blocks", blocks)
-    first = next(spans_as_found(np.zeros(18 * 512, dtype=np.float32), VadOptions(threshold=0.5, min_silence_s=0.096)))
+    options = VadOptions(threshold=0.5, min_silence_s=0.096, pad_s=0.0)
+    first = next(spans_as_found(np.zeros(30 * 512, dtype=np.float32), options))
     assert first.start == 0
     assert looked_at == [0]
 

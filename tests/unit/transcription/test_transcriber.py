@@ -163,6 +163,7 @@ def test_options_reach_the_server_and_none_leaves_it_the_choice(server):
         "word_timestamps": True,
         "priority": "interactive",
         "temperature": [0.0],
+        "detect_beside": True,
     }
 
 

@@ -1,0 +1,83 @@
+"""What voice detection left out, looked at once more: quiet speech, and sounds that may hold some.
+
+Silero judges by level and by what it heard before: speech 20 to 40 dB below that of somebody else is lost to it, and
+half of what is sung. Quiet stretches are therefore heard again, brought to the level of speech. What is loud and moves
+as voices do, and still is no speech to it, is a sound: whether somebody sings there, only a transcript can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triscribe.types import SAMPLE_RATE, Samples, Span
+
+SpeechFinder = Callable[[Samples], list[Span]]
+"""Spans of speech in samples that nothing was heard before."""
+
+_SHORTEST_S = 0.5
+"""Seconds of a gap that are worth a look."""
+
+_SHORTEST_SOUND_S = 2.0
+"""Seconds of a sound: shorter ones are laughter, coughs and doors."""
+
+_FRAME = SAMPLE_RATE // 10
+"""100 ms: short enough to fall between syllables, long enough for the level of noise to be steady."""
+
+_MOVING = 0.5
+"""Share of the energy above the floor (3 dB). White noise has 0.1, pink noise 0.2, speech and music more than 0.8."""
+
+_SPEECH_LEVEL = 10 ** (-23 / 20)
+"""Root mean square of the loud frames of ordinary recordings."""
+
+_MAX_GAIN = 100.0
+"""40 dB: what is quieter is lost in the noise of 16 bits."""
+
+_LOUD = 10 ** (-50 / 20)
+"""Root mean square of the loud frames of a sound; quieter ones are rooms, breath and clothes."""
+
+_AUDIBLE = 10 ** (-60 / 20)
+"""A sound begins and ends with a frame of this."""
+
+
+def quiet_speech(samples: Samples, gap: Span, find: SpeechFinder) -> list[Span]:
+    """Speech in a gap that is too quiet beside the rest, in order; most gaps have none."""
+    part = samples[gap.start : gap.end]
+    levels = _levels(part)
+    if gap.end - gap.start < _SHORTEST_S * SAMPLE_RATE or not _moves(levels):
+        return []
+    gain = min(_MAX_GAIN, _SPEECH_LEVEL / float(np.percentile(levels, 95)))
+    if gain <= 1.0:
+        return []
+    louder = np.clip(part * np.float32(gain), -1.0, 1.0)
+    return [Span(gap.start + span.start, gap.start + span.end) for span in find(louder)]
+
+
+def sound(samples: Samples, gap: Span) -> Span | None:
+    """The part of a gap in which something is to be heard that may be a voice."""
+    levels = _levels(samples[gap.start : gap.end])
+    audible = np.flatnonzero(levels > _AUDIBLE)
+    if not len(audible):
+        return None
+    first, last = int(audible[0]), int(audible[-1]) + 1
+    heard = levels[first:last]
+    if len(heard) * _FRAME < _SHORTEST_SOUND_S * SAMPLE_RATE or float(np.percentile(heard, 95)) <= _LOUD:
+        return None
+    end = gap.end if last == len(levels) else gap.start + last * _FRAME
+    return Span(gap.start + first * _FRAME, end) if _moves(heard) else None
+
+
+def _levels(samples: Samples) -> NDArray[np.float64]:
+    """Root mean square of each frame."""
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    levels: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / _FRAME)
+    return levels
+
+
+def _moves(levels: NDArray[np.float64]) -> bool:
+    if not len(levels) or not levels.any():
+        return False
+    energies = np.square(levels)
+    return bool(1 - np.percentile(energies, 10) / energies.mean() >= _MOVING)
