@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
+from typing import Literal
 
 import langcodes
 
@@ -144,7 +146,58 @@ _ALIASES = {
 _BY_NAME = {name.casefold(): code for code, name in LANGUAGES.items()} | _ALIASES
 
 # Codes of today's standard for which Whisper has another one, or that it writes as a relative.
+_FALLBACKS = {"yue": "zh"}
+"""Codes that only newer checkpoints know (large-v3), and what the others take for them."""
+
 _WHISPER_CODES = {"jv": "jw", "cmn": "zh", "nb": "no", "fil": "tl"}
+
+
+@dataclass(frozen=True, slots=True)
+class AskedLanguage:
+    """A language as somebody asked for it.
+
+    Attributes:
+        code: one of `LANGUAGES`; None where it is to be detected.
+        script: how Chinese is to be written, where the tag says it.
+        fallback: the code for a checkpoint that does not know `code`; None: there is none.
+        dropped: what of the tag Whisper cannot be asked for, as a sentence; empty: nothing.
+    """
+
+    code: str | None
+    script: Literal["simplified", "traditional"] | None = None
+    fallback: str | None = None
+    dropped: str = ""
+
+
+def understood(text: str) -> AskedLanguage:
+    """What a code, a name or a tag asks for.
+
+    Tags keep what can be kept of them: `zh-TW`, `zh-Hant` and `zh-HK` are written traditional, `zh-CN` and `zh-Hans`
+    simplified; `zh-HK` and `zh-MO` are Cantonese, or Chinese for a checkpoint that does not know it.
+
+    Raises:
+        UsageError: as `resolve`.
+    """
+    code = _resolved(text)
+    tag = _tag(text)
+    if code is None or tag is None:
+        return AskedLanguage(code, fallback=_FALLBACKS.get(code or ""))
+    script: Literal["simplified", "traditional"] | None = None
+    if code in _FALLBACKS.values() or code in _FALLBACKS:
+        if tag.territory in ("HK", "MO"):
+            code = "yue"
+        if tag.script or tag.territory:
+            script = {"Hans": "simplified", "Hant": "traditional"}.get(tag.maximize().script or "")  # type: ignore[assignment]
+    return AskedLanguage(code, script, _FALLBACKS.get(code), _dropped(text.strip(), tag, code, script))
+
+
+def _dropped(text: str, tag: langcodes.Language, code: str, script: str | None) -> str:
+    usual = langcodes.Language.get(tag.language or code).maximize()
+    is_usual = tag.territory in (None, usual.territory) or script is not None
+    is_written = tag.script in (None, usual.script) or script is not None
+    if is_usual and is_written and not (tag.variants or tag.extensions or tag.private or tag.extlangs):
+        return ""
+    return f"{text} was taken for {LANGUAGES[code]}: the model knows no region, script or variant of it"
 
 
 def resolve(text: str) -> str | None:
@@ -160,6 +213,10 @@ def resolve(text: str) -> str | None:
     Raises:
         UsageError: Whisper does not know the language; the text names similar ones.
     """
+    return understood(text).code
+
+
+def _resolved(text: str) -> str | None:
     key = " ".join(text.casefold().replace("_", "-").split())
     if key == AUTO:
         return None
@@ -167,6 +224,16 @@ def resolve(text: str) -> str | None:
     if code is None:
         raise UsageError(f"Whisper knows no language {text!r}{_suggestion(key)}")
     return code
+
+
+def _tag(text: str) -> langcodes.Language | None:
+    """A text that is a tag rather than a name."""
+    if text.strip().casefold() in _BY_NAME:
+        return None
+    try:
+        return langcodes.Language.get(text.strip().replace("_", "-"))
+    except (LookupError, ValueError, SystemError):
+        return None
 
 
 def resolve_all(text: str) -> tuple[str, ...]:

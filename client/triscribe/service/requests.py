@@ -13,10 +13,10 @@ from triscribe.language import languages
 from triscribe.language.chinese import Script
 from triscribe.media import tracks
 from triscribe.media.declared import Encoding, PcmFormat
-from triscribe.service.catalogue import Catalogue
+from triscribe.service.catalogue import Catalogue, ServedModel
 from triscribe.speech.vad import VadOptions
-from triscribe.transcription.options import TranscribeOptions
-from triscribe.types import SAMPLE_RATE, Task
+from triscribe.transcription.options import TranscribeOptions, language_notices
+from triscribe.types import SAMPLE_RATE, Notice, Task
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 """Hz of headerless audio."""
@@ -84,9 +84,11 @@ class Recognition:
 
 @dataclass(frozen=True)
 class LiveRecognition:
-    """A request for live audio that was checked."""
+    """A request for live audio that was checked; `language` is a code that the model knows, None detects it."""
 
     model: str
+    language: str | None
+    notices: tuple[Notice, ...]
     options: TranscribeOptions
     pcm: PcmFormat
     interims: bool
@@ -103,9 +105,10 @@ def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool
         FailedPreconditionError: the model, or this gateway, lacks the feature.
     """
     multi = request.language == languages.MULTI
-    language = None if multi else _language(request.language)
+    asked = None if multi else _language(request.language)
+    language = asked.code if asked else None
     allowed = _allowed(request.languages, language)
-    model = catalogue.choose(request.model, language=language, task=request.task)
+    model = _model(request, asked, catalogue)
     for code in allowed:
         catalogue.choose(request.model, language=code, task=request.task)
     if request.channels == "split" and request.diarization is not None:
@@ -114,7 +117,7 @@ def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool
         )
     options = TranscribeOptions(
         model=model.name,
-        language=languages.MULTI if multi else language,
+        language=request.language or None,
         languages=allowed,
         script=request.script,
         channels=request.channels,
@@ -154,7 +157,19 @@ def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
             f"speech_end_timeout must be {MIN_END_S:g} to {MAX_END_S:g} s, not {request.end_s:g}",
             field="speech_end_timeout",
         )
-    return LiveRecognition(recognition.model, options, recognition.pcm, request.interims, request.events, request.end_s)
+    asked = options.asked_language
+    known = catalogue.models[recognition.model].languages
+    language = asked.fallback if asked.code is not None and asked.code not in known else asked.code
+    return LiveRecognition(
+        recognition.model,
+        language,
+        language_notices(asked, language),
+        options,
+        recognition.pcm,
+        request.interims,
+        request.events,
+        request.end_s,
+    )
 
 
 def pcm_format(encoding: Encoding | None, sample_rate: int, channels: int) -> PcmFormat:
@@ -173,9 +188,20 @@ def pcm_format(encoding: Encoding | None, sample_rate: int, channels: int) -> Pc
     return PcmFormat(encoding, rate, count)
 
 
-def _language(name: str) -> str | None:
+def _model(request: RecognitionRequest, asked: languages.AskedLanguage | None, catalogue: Catalogue) -> ServedModel:
+    """The model, which knows the language or what can be taken for it."""
+    language, fallback = (asked.code, asked.fallback) if asked else (None, None)
     try:
-        return languages.resolve(name or languages.AUTO)
+        return catalogue.choose(request.model, language=language, task=request.task)
+    except FailedPreconditionError as error:
+        if fallback is None or error.field != "language":
+            raise
+        return catalogue.choose(request.model, language=fallback, task=request.task)
+
+
+def _language(name: str) -> languages.AskedLanguage:
+    try:
+        return languages.understood(name or languages.AUTO)
     except UsageError as error:
         raise InvalidArgumentError(str(error), field="language") from error
 

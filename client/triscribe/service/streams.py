@@ -69,7 +69,7 @@ class Streams:
         recognize = StretchTranscriber(
             ChunkTranscriber(self._sessions.quick, live.options), ChunkTranscriber(self._sessions.patient, live.options)
         )
-        options = LiveOptions(live.interims, live.events, live.end_s, live.options.language)
+        options = LiveOptions(live.interims, live.events, live.end_s, live.language)
         recognizer = LiveRecognizer(recognize, options, self._threads)
         work = asyncio.create_task(self._work(call, live, recognizer, packets))
         async with aclosing(while_working(recognizer.events, work)) as events:
@@ -84,7 +84,7 @@ class Streams:
             recognizer.language,
             recognizer.language_probability,
             recognizer.received_s,
-            tuple(recognizer.notices),
+            (*live.notices, *recognizer.notices),
             recognizer.mix,
         )
 

@@ -50,10 +50,11 @@ class ChunkTranscriber:
     def _finished(self, result: ChunkResult, spoken: Spoken | None) -> ChunkResult:
         """With how sure the language is, and Chinese in the script that is wanted."""
         probability = _probability(spoken, result)
+        script = self.options.written_script
 
         def finished(segment: Segment) -> Segment:
             segment = replace(segment, language_probability=probability)
-            return in_script(segment, self.options.script) if self.options.script else segment
+            return in_script(segment, script) if script else segment
 
         return replace(
             result, language_probability=probability, segments=tuple(finished(part) for part in result.segments)

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from triscribe.errors import UsageError
 from triscribe.language import languages
 from triscribe.language.chinese import Script
+from triscribe.language.languages import AskedLanguage
 from triscribe.media import tracks
 from triscribe.speech.chunking import ChunkingOptions
 from triscribe.speech.vad import VadOptions
-from triscribe.types import Task
+from triscribe.types import Notice, Task
 
 Priority = Literal["interactive", "bulk"]
 """The lane of Triton's queue: interactive requests go first."""
@@ -24,9 +25,9 @@ class TranscribeOptions:
 
     Attributes:
         model: name of a served checkpoint.
-        language: code or name; None or "auto" detects it once for the file, "multi" wherever it may change.
+        language: code, tag or name; None or "auto" detects it once for the file, "multi" wherever it may change.
         languages: codes that detection chooses from; empty: all that the checkpoint knows.
-        script: how Chinese is written; None leaves it as the checkpoint wrote it.
+        script: how Chinese is written; None leaves it to the tag of the language, else as the checkpoint wrote it.
         channels: "split" transcribes each channel by itself, and each is a speaker.
         audio_track: number from 1 or language of the track to take; None: the default one.
         task: "translate" writes English.
@@ -71,7 +72,17 @@ class TranscribeOptions:
         """The code of the one language, where there is nothing to detect."""
         if self.language == languages.MULTI:
             return None
-        return languages.resolve(self.language or languages.AUTO)
+        return self.asked_language.code
+
+    @property
+    def asked_language(self) -> AskedLanguage:
+        """The language as it was asked for."""
+        return languages.understood(languages.AUTO if self.language in (None, languages.MULTI) else self.language)
+
+    @property
+    def written_script(self) -> Script | None:
+        """How Chinese is written: as was asked for, or as the tag of the language says."""
+        return self.script or self.asked_language.script
 
     def request(self, *, language: str | None, priority: Priority) -> dict[str, Any]:
         """The OPTIONS of one chunk."""
@@ -89,3 +100,13 @@ class TranscribeOptions:
             "priority": priority,
             **self.decoding,
         }
+
+
+def language_notices(asked: AskedLanguage, taken: str | None) -> tuple[Notice, ...]:
+    """What the caller should know about the language, of which `taken` is the code that was used."""
+    if asked.code is None or taken is None:
+        return ()
+    if taken != asked.code:
+        message = f"the model does not know {languages.name(asked.code)}: {languages.name(taken)} was taken"
+        return (Notice("language_fallback", message),)
+    return (Notice("language_tag_reduced", asked.dropped),) if asked.dropped else ()

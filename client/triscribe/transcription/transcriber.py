@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from triscribe import blocking
 from triscribe.diarization.search import SpeakerSearch, with_speakers
-from triscribe.errors import UsageError
+from triscribe.errors import FailedPreconditionError, UsageError
 from triscribe.language import languages
 from triscribe.language.choice import LanguageChoice
 from triscribe.media import pool
@@ -36,7 +36,7 @@ from triscribe.transcription.events import (
 )
 from triscribe.transcription.fan_out import priority_of, transcribe_chunks
 from triscribe.transcription.journal import Journal
-from triscribe.transcription.options import TranscribeOptions
+from triscribe.transcription.options import TranscribeOptions, language_notices
 from triscribe.transcription.revising import Reviser
 from triscribe.transcription.stitching import stitch
 from triscribe.triton.connection import RetryPolicy
@@ -216,15 +216,34 @@ class Transcriber:
     async def _text(
         self, asked: ChunkTranscriber, decoded: Decoded, path: str, emit: Callable[[Event], None]
     ) -> Transcript:
+        wanted = self._options.asked_language
+        taken = wanted.code
+        try:
+            transcript = await self._text_in(self._languages, asked, decoded, path, emit)
+        except FailedPreconditionError as error:
+            if wanted.fallback is None or error.field != "OPTIONS.language":
+                raise
+            taken = wanted.fallback
+            transcript = await self._text_in(replace(self._languages, given=taken), asked, decoded, path, emit)
+        return replace(transcript, warnings=(*transcript.warnings, *language_notices(wanted, taken)))
+
+    async def _text_in(
+        self,
+        choice: LanguageChoice,
+        asked: ChunkTranscriber,
+        decoded: Decoded,
+        path: str,
+        emit: Callable[[Event], None],
+    ) -> Transcript:
         speech = Speech(decoded, path, self._options.voice_detection)
         detector = LanguageDetector(asked.session, self._options)
-        chunks = await self._languages.chunks(speech, detector)
+        chunks = await choice.chunks(speech, detector)
         total_s = speech.info.duration
         results = await transcribe_chunks(chunks, total_s, Reviser(asked, detector, priority_of(total_s)), emit)
         frame = Transcript(
             speech.info, None, 0.0, self._options.model or "", self._options.task, (), warnings=speech.notices
         )
-        return stitch(frame, results, self._languages.given)
+        return stitch(frame, results, choice.given)
 
 
 def _name(source: Source, options: RunOptions) -> str:

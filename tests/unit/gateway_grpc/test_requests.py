@@ -79,7 +79,7 @@ def test_every_field_arrives():
         decoding_options=pb.DecodingOptions(beam_size=2, temperatures=[0, 0.4], log_prob_threshold=-0.5),
     )
     assert recognition.options.voice_detection is None
-    request = recognition.options.request(language=recognition.options.language, priority="bulk")
+    request = recognition.options.request(language=recognition.options.fixed_language, priority="bulk")
     assert request == {
         "model": "base",
         "language": "de",

@@ -2,7 +2,7 @@ import langcodes
 import pytest
 
 from triscribe.errors import UsageError
-from triscribe.language.languages import LANGUAGES, name, resolve, resolve_all
+from triscribe.language.languages import LANGUAGES, name, resolve, resolve_all, understood
 
 
 def test_every_code_and_every_name_is_known():
@@ -90,3 +90,37 @@ def test_several():
 def test_what_is_no_text_is_no_language(text):
     with pytest.raises(UsageError):
         resolve(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "script", "is_dropped"),
+    [
+        ("zh-TW", "zh", "traditional", False),
+        ("zh_tw", "zh", "traditional", False),
+        ("zh-Hant", "zh", "traditional", False),
+        ("cmn-Hant", "zh", "traditional", False),
+        ("zh-HK", "yue", "traditional", False),
+        ("zh-Hant-HK", "yue", "traditional", False),
+        ("zh-MO", "yue", "traditional", False),
+        ("zh-CN", "zh", "simplified", False),
+        ("zh-Hans", "zh", "simplified", False),
+        ("zh-SG", "zh", "simplified", False),
+        ("yue-Hans", "yue", "simplified", False),
+        ("yue", "yue", None, False),
+        ("zh", "zh", None, False),
+        ("Chinese", "zh", None, False),
+        ("en-US", "en", None, False),
+        ("pt-BR", "pt", None, False),
+        ("nb-NO", "no", None, False),
+        ("en-GB", "en", None, True),
+        ("pt-PT", "pt", None, True),
+        ("sr-Latn", "sr", None, True),
+        ("de-1996", "de", None, True),
+        ("auto", None, None, False),
+    ],
+)
+def test_a_tag_keeps_what_can_be_kept_of_it(text, code, script, is_dropped):
+    asked = understood(text)
+    assert (asked.code, asked.script) == (code, script)
+    assert (text in asked.dropped) == is_dropped
+    assert asked.fallback == ("zh" if code == "yue" else None)
