@@ -55,6 +55,7 @@ def test_a_default_survives_the_way_to_the_server(name):
 VALUES = {
     "detect_beside": True,
     "doubt_below": 0.25,
+    "retry_within_s": 1.5,
     "model": "base",
     "language": "de",
     "task": "translate",

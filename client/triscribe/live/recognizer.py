@@ -41,8 +41,18 @@ _KEPT_S = 1.0
 _LONGEST_S = 28.0
 """Most audio in one request, of the 30 s that it may hold."""
 
-_FORCED_S = 20.0
-"""An utterance without a complete sentence for so long is cut at its longest pause."""
+_BOUND_S = 8.0
+"""No word waits longer for its final, as long as the server keeps up with the speech."""
+
+_PATIENCE_S = (2.5, 6.0)
+"""A stretch without a complete sentence is cut at its longest pause once its beginning is so old, at least and at most:
+what a hypothesis and the final have taken lately has to fit into the rest of `_BOUND_S`."""
+
+_RESERVE = 1.5
+"""Requests may take so many times what they took lately."""
+
+_LEAST_CUT_S = 1.5
+"""Less is not cut: its words are not known well enough."""
 
 _BACKLOG_S = 60.0
 """Audio that may wait; beyond it no more is read, and the caller's flow control stops it."""
@@ -137,6 +147,7 @@ class LiveRecognizer:
         self.model = ""
         self.notices: list[Notice] = []
         self.mix: str | None = None
+        self._quick_s = self._final_s = 0.5  # what requests have taken lately
 
     @property
     def received_s(self) -> float:
@@ -222,11 +233,13 @@ class LiveRecognizer:
                 await self._finalise(start, end)
                 return
             until = min(self._tail.end, start + longest, self._tail.end if end is None else end)
-            if until < next_request and until - start < longest:
+            is_due = until - start >= longest or self._is_due(start, until)
+            if until < next_request and not is_due:
                 await self._wait()
                 continue
             began = time.monotonic()
-            cut = await self._interim_until_ended(utterance, start, until, agreement)
+            cut = await self._interim_until_ended(utterance, start, until, agreement, is_due=is_due)
+            self._quick_s = _lately(self._quick_s, time.monotonic() - began)
             if cut is not None and not utterance.fits(start):
                 await self._finalise(start, cut)
                 start = cut
@@ -234,12 +247,12 @@ class LiveRecognizer:
             next_request = until + round(pause_s * SAMPLE_RATE)
 
     async def _interim_until_ended(
-        self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement
+        self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement, *, is_due: bool
     ) -> int | None:
         """An interim request that is given up when the utterance ends meanwhile: the final result matters more."""
         if utterance.ended.is_set():
-            return await self._interim(start, until, agreement)
-        request = asyncio.ensure_future(self._interim(start, until, agreement))
+            return await self._interim(start, until, agreement, is_due=is_due)
+        request = asyncio.ensure_future(self._interim(start, until, agreement, is_due=is_due))
         ended = asyncio.ensure_future(utterance.ended.wait())
         try:
             await asyncio.wait({request, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -248,22 +261,30 @@ class LiveRecognizer:
             request.cancel()
             ended.cancel()
 
-    async def _interim(self, start: int, until: int, agreement: LocalAgreement) -> int | None:
-        """Transcribe what has been said so far; returns the sample up to which it is complete, if it is anywhere."""
-        start_s, long = start / SAMPLE_RATE, until - start >= _FORCED_S * SAMPLE_RATE
+    def _is_due(self, start: int, until: int) -> bool:
+        """Whether what begins here has to become final, complete or not."""
+        patience_s = _BOUND_S - _RESERVE * (self._quick_s + self._final_s)
+        patience_s = min(max(patience_s, _PATIENCE_S[0]), _PATIENCE_S[1])
+        age_s = time.monotonic() - self._tail.arrived(start)
+        return age_s >= patience_s and until - start >= _LEAST_CUT_S * SAMPLE_RATE
+
+    async def _interim(self, start: int, until: int, agreement: LocalAgreement, *, is_due: bool) -> int | None:
+        """Transcribe what has been said so far; returns the sample up to which it is complete, if it is anywhere.
+
+        What is due is cut in any case.
+        """
+        start_s = start / SAMPLE_RATE
         samples = self._tail.cut(start, until)
         try:
             result = await self._recognize(samples, quality="quick", language=self.language)
         except _PASSING:
-            return start + _quiet_place(samples) if long else None
+            return start + _quiet_place(samples) if is_due else None
         segments = placed(result, start_s).segments
         agreement.update(segments)
         stability = agreement.agreed / max(1, sum(len(segment.words) for segment in segments))
         cut_s = agreement.complete_until(start_s, segments)
-        if cut_s is None and long:
-            cut_s = (
-                longest_pause(segments) or start_s + quietest(samples, len(samples) // 2, len(samples)) / SAMPLE_RATE
-            )
+        if cut_s is None and is_due:
+            cut_s = longest_pause(segments) or start_s + _quiet_place(samples) / SAMPLE_RATE
         if cut_s is None:
             if self._options.interims and segments:
                 await self.events.put(InterimResult(segments, stability))
@@ -272,9 +293,10 @@ class LiveRecognizer:
         return max(start + 1, min(round(cut_s * SAMPLE_RATE), until))
 
     async def _finalise(self, start: int, end: int) -> None:
-        arrived = self._tail.arrived(end)
+        arrived, began = self._tail.arrived(end), time.monotonic()
         samples = self._tail.cut(start, end)
         result = placed(await self._recognize(samples, quality="final", language=self.language), start / SAMPLE_RATE)
+        self._final_s = _lately(self._final_s, time.monotonic() - began)
         self.model = result.model
         if result.segments and self.language is None:
             # Settled by the first words, as the first chunks settle that of a file.
@@ -283,6 +305,11 @@ class LiveRecognizer:
         self._progressed(end)
         if result.segments:
             await self.events.put(FinalResult(result.segments, time.monotonic() - arrived))
+
+
+def _lately(before_s: float, now_s: float) -> float:
+    """Seconds that a request takes: slow ones count at once, quick ones little by little."""
+    return max(now_s, 0.7 * before_s + 0.3 * now_s)
 
 
 def _quiet_place(samples: Samples) -> int:

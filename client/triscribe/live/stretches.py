@@ -9,8 +9,11 @@ from triscribe.language.switching import Spoken
 from triscribe.transcription.chunks import ChunkTranscriber
 from triscribe.types import Chunk, ChunkResult, Samples
 
-_QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps": True}
+_QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps": True, "retry_within_s": 0.0}
 """Decoding of what is not final; its words are timed, since the cuts are made by their times."""
+
+_FINAL: dict[str, Any] = {"retry_within_s": 0.7}
+"""Somebody waits: a doubtful text is asked for again only while that takes no time worth speaking of."""
 
 Quality = Literal["quick", "final"]
 
@@ -42,6 +45,6 @@ class StretchTranscriber:
 
     async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
         """See `Recognize`."""
-        transcriber, overrides = (self.final, {}) if quality == "final" else (self.quick, _QUICK)
+        transcriber, overrides = (self.final, _FINAL) if quality == "final" else (self.quick, _QUICK)
         spoken = Spoken(language, 1.0) if language else None
         return await transcriber.transcribe(Chunk(0, 0.0, samples), spoken, "interactive", **overrides)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,6 +56,12 @@ class Job:
     options: Options
     prompt: Prompt
     checkpoint: Checkpoint
+    started: float = field(default_factory=time.monotonic)
+
+    def may_retry(self) -> bool:
+        """Whether there is time to ask for the text once more."""
+        within_s = self.options.retry_within_s
+        return within_s is None or time.monotonic() - self.started < within_s
 
     @property
     def duration_s(self) -> float:

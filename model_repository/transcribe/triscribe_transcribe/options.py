@@ -35,6 +35,10 @@ class Options(BaseModel):
     max_wait_s: float | None = Field(default=None, gt=0)
     """Seconds that each turn may wait in the queue before DEADLINE_EXCEEDED; null takes the server's limit."""
 
+    retry_within_s: float | None = Field(default=None, ge=0)
+    """Seconds since the request within which doubtful text may be asked for again, for callers who wait; null: always.
+    The text of a chunk is then no longer than anybody can speak, which ends loops soon."""
+
     beam_size: int = Field(default=5, ge=1, le=16)
     patience: float = Field(default=1.0, gt=0, le=4)
     temperature: tuple[Temperature, ...] = Field(default=(0.0, 0.4, 0.8), min_length=1, max_length=8)

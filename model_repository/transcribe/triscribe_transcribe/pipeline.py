@@ -35,6 +35,11 @@ MAX_WORDS_PER_SECOND = 8
 """Nobody speaks faster: a text that repeats itself with more words than that is a loop."""
 
 
+MAX_TOKENS = 224
+TOKENS_PER_SECOND, SPARE_TOKENS = 10, 16
+"""What nobody exceeds: fast speech has 6 words, or 8 to 9 tokens, a second."""
+
+
 class Pipeline:
     """The steps of one chunk. Holds no request state."""
 
@@ -73,7 +78,7 @@ class Pipeline:
         candidate, verdict, answer = await self._answered(job)
         if _is_doubted(job, answer):
             return Result(answer["language"], answer["language_probability"], answer["languages"])
-        if candidate.limit_reached and job.duration_s > MIN_SPLIT_S:
+        if candidate.limit_reached and job.duration_s > MIN_SPLIT_S and job.may_retry():
             return await self._split(job, answer)
         language, probability = answer["language"], answer["language_probability"]
         languages = answer.get("languages", {})
@@ -93,7 +98,7 @@ class Pipeline:
         lost = await self._loss(job, result)
         if lost is None:
             return result
-        if result.segments and job.duration_s > 2 * MIN_SPLIT_S:
+        if result.segments and job.duration_s > 2 * MIN_SPLIT_S and job.may_retry():
             halves = await self._split(job, answer)
             if is_better(await self._loss(job, halves), lost):
                 return halves
@@ -144,6 +149,8 @@ class Pipeline:
             attempts.append((candidate, verdict, answer))
             if verdict in (Verdict.GOOD, Verdict.NO_SPEECH) or _is_doubted(job, answer):
                 return attempts[-1]
+            if not job.may_retry():
+                break
             self._on_retry(verdict)
             if verdict is Verdict.LIMIT and frames == full:
                 break  # dense speech, not a loop: a higher temperature would not make it shorter
@@ -185,6 +192,7 @@ class Pipeline:
             "language": language,
             "detect_beside": job.options.detect_beside and language is not None,
             "doubt_below": job.options.doubt_below,
+            **_longest_text(job),
             "task": job.options.task,
             "temperature": job.options.temperature[0],
             "attention": not self._is_aligned(job, language),
@@ -283,6 +291,13 @@ _LEFT_OUT = "whatever is to be heard here, the model found no speech in it that 
 
 def _left_out(start: float, end: float) -> Warning_:
     return Warning_("text_left_out", _LEFT_OUT, start, end)
+
+
+def _longest_text(job: Job) -> dict[str, int]:
+    if job.options.retry_within_s is None:
+        return {}
+    seconds = -(-len(job.samples) // (2 * SAMPLE_RATE)) * 2  # in steps, so that chunks can share an execution
+    return {"max_tokens": min(MAX_TOKENS, SPARE_TOKENS + TOKENS_PER_SECOND * seconds)}
 
 
 def _is_doubted(job: Job, answer: dict[str, Any]) -> bool:

@@ -185,7 +185,8 @@ class Engine:
             length_penalty=options.length_penalty,
             repetition_penalty=options.repetition_penalty,
             no_repeat_ngram_size=options.no_repeat_ngram_size,
-            max_length=MAX_LENGTH,
+            # CTranslate2 writes at most half of it, and no more than what the prompt leaves of it (whisper.cc).
+            max_length=min(MAX_LENGTH, max(2 * options.max_tokens, options.max_tokens + len(prompts[0]))),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
@@ -199,8 +200,7 @@ class Engine:
             cumulative = result.scores[0] * max(len(tokens), 1) ** options.length_penalty
             answer.avg_logprob = cumulative / (len(tokens) + 1)
             answer.no_speech_prob = result.no_speech_prob
-            # CTranslate2 writes at most half the context (whisper.cc), less where the prompt takes more than half.
-            answer.limit_reached = len(tokens) >= min(MAX_LENGTH // 2, MAX_LENGTH - len(prompt))
+            answer.limit_reached = len(tokens) >= min(options.max_tokens, MAX_LENGTH - len(prompt))
 
     def _align(self, encoded: Any, calls: list[Call], tokenizers: list[Tokenizer], answers: list[Answer]) -> None:
         texts = [

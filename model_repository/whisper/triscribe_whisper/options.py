@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .checkpoint import MAX_LENGTH
 from .errors import WhisperError
 
 MAX_PROMPT = 223
@@ -31,6 +32,8 @@ class WhisperOptions(BaseModel):
     """Also time every token by cross-attention."""
     text_tokens: tuple[int, ...] | None = Field(default=None, max_length=224)
     """Time these tokens instead of decoding; for a text that is known already."""
+    max_tokens: int = Field(default=MAX_LENGTH // 2, ge=1, le=MAX_LENGTH // 2)
+    """Longest text; what CTranslate2 writes at most is half of the decoder's context."""
     content_frames: int = Field(default=0, ge=0)
     """Frames that hold audio (100 a second); the rest is padding. 0: all of them."""
     beam_size: int = Field(default=5, ge=1, le=16)

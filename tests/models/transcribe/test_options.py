@@ -15,6 +15,7 @@ BAD = {
     "detect_only": 2,
     "detect_beside": 2,
     "doubt_below": 1.5,
+    "retry_within_s": -1,
     "priority": "urgent",
     "max_wait_s": 0,
     "beam_size": 17,
