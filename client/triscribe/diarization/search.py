@@ -32,8 +32,10 @@ class SpeakerSearch:
             return error
 
 
-def with_speakers(transcript: Transcript, diarization: Diarization | DiarizationError) -> Transcript:
-    """The transcript with a speaker for every word, or with a warning in their place."""
+def with_speakers(
+    transcript: Transcript, diarization: Diarization | DiarizationError, wanted: DiarizationOptions
+) -> Transcript:
+    """The transcript with a speaker for every word, or with a warning in their place; and one for a wish not met."""
     if isinstance(diarization, DiarizationError):
         notice = Notice(DIARIZATION_FAILED, f"no speakers: {diarization}")
         return replace(transcript, warnings=(*transcript.warnings, notice))
@@ -44,4 +46,18 @@ def with_speakers(transcript: Transcript, diarization: Diarization | Diarization
         turns=diarization.turns,
         overlaps=diarization.overlaps,
         embeddings=diarization.embeddings,
+        warnings=(*transcript.warnings, *_unmet(len(diarization.speakers), wanted)),
     )
+
+
+def _unmet(found: int, wanted: DiarizationOptions) -> tuple[Notice, ...]:
+    """A notice where there are fewer, or more, speakers than were asked for."""
+    least = wanted.num_speakers or wanted.min_speakers or 0
+    most = wanted.num_speakers or wanted.max_speakers or found
+    if least <= found <= most:
+        return ()
+    asked = "exactly" if wanted.num_speakers else "at least" if found < least else "at most"
+    message = (
+        f"{found} speaker{'s' * (found != 1)} found, where {asked} {least if found < least else most} were asked for"
+    )
+    return (Notice("speaker_count", message),)

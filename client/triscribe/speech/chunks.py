@@ -56,10 +56,25 @@ class Speech:
             if kind is Sound:
                 cut = self._sound_chunks(cast("Iterable[Sound]", parts))
             else:
-                cut = chunking.cut_as_found(self.samples, cast("Iterable[Span]", parts), options)
+                cut = self._speech_chunks(cast("Iterable[Span]", parts), options)
             for chunk in cut:
                 yield replace(chunk, index=index)
                 index += 1
+
+    def _speech_chunks(self, spans: Iterable[Span], options: ChunkingOptions) -> Iterator[Chunk]:
+        seen: list[Span] = []
+
+        def noted() -> Iterator[Span]:
+            for span in spans:
+                seen.append(span)
+                yield span
+
+        for chunk in chunking.cut_as_found(self.samples, noted(), options):
+            start = round(chunk.start * SAMPLE_RATE)
+            window = Span(start, start + len(chunk.samples))
+            inside = _inside(seen, window)
+            seen = [span for span in seen if span.end > window.end]
+            yield replace(chunk, samples=second_look.levelled(chunk.samples, inside)) if len(inside) > 1 else chunk
 
     def _sound_chunks(self, sounds: Iterable[Sound]) -> Iterator[Chunk]:
         for sound in sounds:

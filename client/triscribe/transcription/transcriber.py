@@ -180,7 +180,8 @@ class Transcriber:
         """Text and speakers at the same time."""
         text = partial(self._text, asked, decoded, path, _but_final(emit))
         find = partial(speakers.find, decoded.samples, lambda share: emit(SpeakersProgress(share)))
-        return with_speakers(*await all_of([text, find]))
+        transcript, diarization = await all_of([text, find])
+        return with_speakers(transcript, diarization, speakers.options)
 
     async def _split(
         self, asked: ChunkTranscriber, source: Source, options: RunOptions, emit: Callable[[Event], None]
