@@ -60,6 +60,7 @@ def ask(service, samples, **options):
             "no_repeat_ngram_size": 4,
             "suppress_tokens": [-1, 50],
         },
+        {"language": "en", "detect_beside": True, "doubt_below": 0.2, "retry_within_s": 1.0},
     ],
     ids=lambda options: ",".join(options) or "defaults",
 )
@@ -77,4 +78,5 @@ def test_what_transcribe_sends_is_all_that_whisper_takes(service, conversation):
     service, sent = service
     ask(service, conversation.part(17.5, 22), language="en")
     ask(service, conversation.part(17.5, 22), detect_only=True)
+    ask(service, conversation.part(17.5, 22), retry_within_s=1.0)
     assert sent | {"text_tokens"} == set(WhisperOptions.model_fields)
