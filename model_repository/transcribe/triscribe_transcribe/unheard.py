@@ -66,9 +66,19 @@ def is_echo(text: str, prompt: str) -> bool:
     bare, source = _bare(text), _bare(prompt)
     if len(bare.encode()) < _SHORTEST_ECHO or not source:
         return False
-    source *= len(bare) // len(source) + 2
-    blocks = SequenceMatcher(None, bare, source, autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks if block.size >= _RUN) >= _ECHO_SHARE * len(bare)
+    return _taken_from(bare, source * 2) >= _ECHO_SHARE * len(bare)
+
+
+def _taken_from(text: str, source: str) -> int:
+    """How many letters of the text are in runs that stand somewhere in the source, in whatever order."""
+    taken = position = 0
+    while position < len(text):
+        length = 0
+        while position + length < len(text) and text[position : position + length + 1] in source:
+            length += 1
+        taken += length if length >= _RUN else 0
+        position += max(length if length >= _RUN else 1, 1)
+    return taken
 
 
 def is_alike(text: str, other: str) -> bool:

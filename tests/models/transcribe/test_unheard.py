@@ -59,6 +59,8 @@ PROMPT = "The assistant is called Jarvix."
         ("Please call the other assistant, who sits upstairs.", PROMPT, False),
         (PROMPT, "", False),
         ("", PROMPT, False),
+        ("アシスタントの名前はアシスタントの名前はジャービスです。", "アシスタントの名前はジャービスです。", True),
+        ("is called Jarvix. The assistant is called", "The assistant is called Jarvix.", True),
     ],
 )
 def test_an_echo_is_hardly_more_than_the_prompt(text, prompt, echo):
