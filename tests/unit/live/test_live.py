@@ -151,3 +151,16 @@ async def test_a_sender_that_is_too_fast_is_stopped(conversation):
             assert recognizer._tail.end / SAMPLE_RATE < 75
             release.set()
         assert finals(drinking.result())
+
+
+@pytest.mark.parametrize(("age_s", "quick_s", "is_due"), [(3.0, 0.3, False), (6.5, 0.3, True), (3.5, 1.5, True)])
+def test_speech_is_due_while_there_is_time_for_its_final(monkeypatch, age_s, quick_s, is_due):
+    """Eight seconds are shared by the wait, a hypothesis and the final, by what they have taken lately."""
+    now = 100.0
+    monkeypatch.setattr("triscribe.live.tail.time.monotonic", lambda: now)
+    recognizer = LiveRecognizer(None, LiveOptions(False, False, 0.6, "en"), None)  # type: ignore[arg-type]
+    recognizer._tail.append(np.zeros(10 * SAMPLE_RATE, np.float32))
+    recognizer._quick_s = recognizer._final_s = quick_s
+    now += age_s
+    assert recognizer._is_due(0, 10 * SAMPLE_RATE) is is_due
+    assert not recognizer._is_due(9 * SAMPLE_RATE, 10 * SAMPLE_RATE)
