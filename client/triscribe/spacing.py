@@ -1,4 +1,4 @@
-"""Whether a space is written between two pieces of text: one answer for transcripts, subtitles and the page.
+"""Spaces in text: whether one is written between two pieces, and text on one line.
 
 Imports nothing of the package: the transcript itself asks.
 """
@@ -14,6 +14,9 @@ compatibility letters (U+3131 to U+318E, as in ㅋㅋㅋ) nor its half-width one
 
 SPACELESS = re.compile(rf"[\u0e00-\u109f\u1780-\u17ff{CJK}]")
 """A character of a script without spaces: Thai, Lao, Tibetan, Myanmar, Khmer, and `CJK`."""
+
+# Whitespace of every kind, and control characters, which no text format carries.
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 _LANGUAGES = {"zh", "yue", "ja", "th", "lo", "my", "km", "bo"}
 """Languages that write none."""
@@ -41,3 +44,8 @@ def joined(parts: Iterable[tuple[str, str]]) -> str:
         text += following
         language_before = language
     return text
+
+
+def clean(text: str) -> str:
+    """The text on one line: whitespace, line breaks, tabs and control characters become single spaces."""
+    return _BREAKS.sub(" ", text).strip()

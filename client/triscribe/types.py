@@ -54,6 +54,10 @@ class Chunk:
         """Where the chunk ends in the file, in seconds."""
         return self.start + self.duration
 
+    def part(self, span: Span) -> Chunk:
+        """A stretch of it, all of it speech; `span` in samples of this chunk."""
+        return Chunk(self.index, self.start + span.start / SAMPLE_RATE, self.samples[span.start : span.end])
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

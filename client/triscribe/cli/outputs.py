@@ -13,12 +13,13 @@ from pathlib import Path
 
 from triscribe.files import clipped
 from triscribe.formats import WRITERS, WriteOptions
-from triscribe.transcription.journal import MIN_DURATION_S, Journal
+from triscribe.transcription.journal import LOCK_SUFFIX, MIN_DURATION_S, Journal
 
 STDIN = "-"
 
 _LONGEST_EXTENSION = max(len(f".{writer.extension}") for writer in WRITERS.values())
 _HASH_DIGITS = 8
+_JOURNAL_SUFFIX = ".journal"
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ def shortened(name: str, room: int | None) -> str:
 
 def journal_path(folder: Path, name: str, longest: int) -> Path:
     """The journal of the recording whose outputs are called `name`; its lock fits beside it."""
-    room = longest - len("..journal.lock")
-    return folder / f".{shortened(name, room)}.journal"
+    room = longest - len(f".{_JOURNAL_SUFFIX}{LOCK_SUFFIX}")
+    return folder / f".{shortened(name, room)}{_JOURNAL_SUFFIX}"
 
 
 def _name(file: str, parts: Sequence[str], length: int) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 import grpc
 
 from triscribe.errors import UnavailableError, UsageError
+from triscribe.rpc import said
 
 PATIENCE_S = 3.0
 """How long a peer may take to be there; with the start of the command a user is told within 5 s."""
@@ -61,7 +62,7 @@ async def reach(address: str, what: str, *, proxied: bool = True) -> None:
                 if channel.get_state() is grpc.ChannelConnectivity.READY:
                     return
                 silent = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-                details = error.details() or error.code().name
+                details = said(error)
             if silent and await _accepts(address):  # it listens, and is too busy or too new to speak
                 return
             if time.monotonic() + _PAUSE_S > deadline:
@@ -73,7 +74,7 @@ async def reach(address: str, what: str, *, proxied: bool = True) -> None:
 def _reason(details: str, *, silent: bool) -> str:
     if silent:
         return "no answer to a connection"
-    return next((reason for words, reason in _REASONS if words in details), " ".join(details.split()))
+    return next((reason for words, reason in _REASONS if words in details), details)
 
 
 async def _accepts(address: str) -> bool:

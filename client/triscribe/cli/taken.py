@@ -11,10 +11,10 @@ from triscribe.cli.ledger import Ledger
 from triscribe.cli.outputs import STDIN, Target
 from triscribe.cli.shown import shown
 from triscribe.errors import UsageError
+from triscribe.transcription.journal import START, lock_of
 
 ELSEWHERE = "choose another --output-dir"
 
-_JOURNAL_START = b'{"format":'
 _SHOWN_AT_MOST = 5
 
 
@@ -34,7 +34,7 @@ def refuse_taken(targets: Mapping[str, Target], ledger: Ledger, *, overwrite: bo
             elif not overwrite and is_taken(path, target.owner, ledger):
                 foreign.append(_described(path, ledger.owner(path.name)))
         if target.journal:
-            lock = target.journal.with_name(f"{target.journal.name}.lock")
+            lock = lock_of(target.journal)
             blocked = [_blocked(path, inputs) for path in (target.journal, lock)]
             faults += filter(None, blocked)
             if not overwrite and not any(blocked):
@@ -82,7 +82,7 @@ def _foreign_journal(journal: Path, owner: str, ledger: Ledger) -> str | None:
     start = _start(journal)
     if not start:
         return None
-    if start != _JOURNAL_START:
+    if start != START:
         return f"{shown(str(journal))} (no journal of ours)"
     other = ledger.owner(journal.name)
     if other is None or other == owner or not os.path.lexists(other):
@@ -98,7 +98,7 @@ def _described(path: Path, owner: str | None) -> str:
 def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(len(_JOURNAL_START))
+            return file.read(len(START))
     except OSError:
         return b""
 

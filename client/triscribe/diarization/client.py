@@ -17,6 +17,7 @@ from triscribe.diarization.messages import diarization, requests
 from triscribe.diarization.options import Diarization, DiarizationOptions
 from triscribe.diarization.process import DiarizerProcess, ProcessSettings
 from triscribe.errors import DiarizationError
+from triscribe.rpc import said
 from triscribe.types import Samples
 from triscribe.v1 import diarization_pb2_grpc as pb_grpc
 
@@ -225,8 +226,8 @@ class Diarizer:
                 return await self._answer(call, tell)
             except grpc.aio.AioRpcError as error:
                 if error.code() in _LOST or (peer.process and not peer.process.alive):
-                    raise _LostError(f"{error.code().name}: {_one_line(error)}") from error
-                raise DiarizationError(f"The diarizer refused the job: {_one_line(error)}") from error
+                    raise _LostError(f"{error.code().name}: {said(error)}") from error
+                raise DiarizationError(f"The diarizer refused the job: {said(error)}") from error
             finally:
                 call.cancel()
 
@@ -254,10 +255,6 @@ class Diarizer:
         if self._settings.address is not None and self._settings.credentials is not None:
             return grpc.aio.secure_channel(address, self._settings.credentials, options)
         return grpc.aio.insecure_channel(address, options)
-
-
-def _one_line(error: grpc.aio.AioRpcError) -> str:
-    return " ".join((error.details() or error.code().name).split())
 
 
 def _monotone(progress: Progress | None) -> Progress:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pysubs2
 
-from triscribe.formats import bidi
-from triscribe.formats.base import Writer, clean
+from triscribe.formats.base import Writer
 from triscribe.formats.cues import Cue, cues
 from triscribe.formats.options import WriteOptions
+from triscribe.spacing import clean
 from triscribe.types import Transcript
 
 HEIGHT = 1080
@@ -41,7 +41,7 @@ def render(transcript: Transcript, options: WriteOptions) -> str:
     for cue in laid_out:
         if cue.right_to_left:
             script.styles[styles[cue.speaker]].encoding = _AUTOMATIC_DIRECTION
-        text = _karaoke(cue) if options.karaoke else "\\N".join(_lead(cue, line) + _escaped(line) for line in cue.lines)
+        text = _karaoke(cue) if options.karaoke else "\\N".join(cue.lead(line) + _escaped(line) for line in cue.lines)
         start_ms, end_ms = (10 * _centiseconds(time_ms) for time_ms in (cue.start_ms, cue.end_ms))
         event = pysubs2.SSAEvent(start_ms, end_ms, text, style=styles[cue.speaker])
         # The fields before the text are separated by commas, and have no escapes.
@@ -69,10 +69,6 @@ def _style(colour: str, *, karaoke: bool) -> pysubs2.SSAStyle:
     )
 
 
-def _lead(cue: Cue, line: str) -> str:
-    return bidi.led(line) if cue.right_to_left else ""
-
-
 def _karaoke(cue: Cue) -> str:
     """Each word lasts until the next one starts; what comes before the first is an empty syllable."""
     starts = [_centiseconds(word.start_ms) for row in cue.rows for word in row]
@@ -80,7 +76,7 @@ def _karaoke(cue: Cue) -> str:
     at = _centiseconds(cue.start_ms)
     lines = []
     for row, text in zip(cue.rows, cue.lines, strict=True):
-        line = _lead(cue, text)
+        line = cue.lead(text)
         for word in row:
             line += " " if word.space else ""
             end = next(ends)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from triscribe.formats.options import DEFAULTS, WriteOptions
 from triscribe.types import Segment, Transcript
-
-# Whitespace of every kind, and control characters, which no text format carries.
-_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +53,6 @@ def encoded(content: str | bytes, writer: Writer | None = None, options: WriteOp
 def written_in(transcript: Transcript, segment: Segment) -> str:
     """The language of a segment's text, which is not that of the speech where it was translated."""
     return "en" if transcript.task == "translate" else segment.language
-
-
-def clean(text: str) -> str:
-    """The text on one line: whitespace, line breaks, tabs and control characters become single spaces."""
-    return _BREAKS.sub(" ", text).strip()
 
 
 def milliseconds(seconds: float) -> int:

@@ -14,8 +14,7 @@ from functools import lru_cache
 
 import wcwidth
 
-from triscribe.formats.base import clean
-from triscribe.spacing import CJK, SPACELESS
+from triscribe.spacing import CJK, SPACELESS, clean
 from triscribe.types import Segment
 
 _NOT_FIRST = re.compile(

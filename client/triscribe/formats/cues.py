@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from sentence_ends import sentence_ends
-from triscribe.formats.base import clean, milliseconds, written_in
-from triscribe.formats.bidi import is_right_to_left, name_first
+from triscribe.formats.base import milliseconds, written_in
+from triscribe.formats.bidi import is_right_to_left, led, name_first
 from triscribe.formats.boxes import Box, ShownWord, boxes, shown_words
 from triscribe.formats.options import WriteOptions
+from triscribe.spacing import clean
 from triscribe.types import Segment, Transcript
 
 PAUSE_S = 0.4
@@ -63,6 +64,10 @@ class Cue:
     def lines(self) -> tuple[str, ...]:
         """The text of each line."""
         return tuple("".join(f" {word.text}" if word.space else word.text for word in row) for row in self.rows)
+
+    def lead(self, line: str) -> str:
+        """What to put before one of its lines, for who takes a line's direction from its first letter."""
+        return led(line) if self.right_to_left else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ from langcodes import Language
 from langcodes.tag_parser import LanguageTagError
 from markupsafe import Markup
 
-from triscribe.formats.base import Writer, clean
+from triscribe.formats.base import Writer
 from triscribe.formats.bidi import is_right_to_left
 from triscribe.formats.boxes import ShownWord, shown_words
 from triscribe.formats.options import WriteOptions
-from triscribe.spacing import needs_space
+from triscribe.spacing import clean, needs_space
 from triscribe.types import AudioInfo, Transcript
 
 MAX_EMBEDDED_BYTES = 16 * 2**20

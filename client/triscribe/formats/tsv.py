@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from triscribe.formats.base import clean, milliseconds, plain
+from triscribe.formats.base import milliseconds, plain
+from triscribe.spacing import clean
 from triscribe.types import Transcript
 
 COLUMNS = ("start_ms", "end_ms", "speaker", "text")

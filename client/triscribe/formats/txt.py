@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from triscribe.formats import bidi
-from triscribe.formats.base import Writer, clean
+from triscribe.formats.base import Writer
 from triscribe.formats.options import WriteOptions
+from triscribe.spacing import clean
 from triscribe.types import Transcript
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from triscribe.formats import bidi
-from triscribe.formats.base import Writer, clean, clock
+from triscribe.formats.base import Writer, clock
 from triscribe.formats.cues import Cue, cues
 from triscribe.formats.options import WriteOptions
+from triscribe.spacing import clean
 from triscribe.types import Transcript
 
 # Players that know no STYLE block skip it and still find the times.
@@ -30,12 +30,7 @@ def _voice(cue: Cue) -> str:
 
 
 def _plain(cue: Cue) -> str:
-    return "\n".join(_lead(cue, line) + _escaped(line) for line in cue.lines)
-
-
-def _lead(cue: Cue, line: str) -> str:
-    # Browsers take the base direction of each line from its first letter.
-    return bidi.led(line) if cue.right_to_left else ""
+    return "\n".join(cue.lead(line) + _escaped(line) for line in cue.lines)
 
 
 def _karaoke(cue: Cue) -> str:
@@ -43,7 +38,7 @@ def _karaoke(cue: Cue) -> str:
     last_ms = cue.start_ms
     lines = []
     for row, text in zip(cue.rows, cue.lines, strict=True):
-        line = _lead(cue, text)
+        line = cue.lead(text)
         for word in row:
             line += " " if word.space else ""
             if word.timed and last_ms < word.start_ms < cue.end_ms:

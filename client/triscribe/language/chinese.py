@@ -14,12 +14,13 @@ Script = Literal["simplified", "traditional"]
 _CONVERSIONS: dict[Script, str] = {"simplified": "t2s", "traditional": "s2t"}
 """Names of OpenCC's conversions that change characters only, and keep regional words as they were said."""
 
-_LANGUAGES = ("zh", "yue")
+LANGUAGES = ("zh", "yue")
+"""Codes of what is written in these scripts."""
 
 
 def in_script(segment: Segment, script: Script) -> Segment:
     """The segment in one script; words keep their number and times. Other languages than Chinese are left alone."""
-    if segment.language not in _LANGUAGES:
+    if segment.language not in LANGUAGES:
         return segment
     convert = _converter(script)
     text = convert(segment.text)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Literal
 
 import langcodes
 
 from triscribe.errors import UsageError
+from triscribe.language import chinese
+from triscribe.language.chinese import Script
+from triscribe.tags import as_tag, readings
 
 AUTO = "auto"
 """What asks for the language to be detected, once for a recording."""
@@ -145,11 +147,14 @@ _ALIASES = {
 }
 _BY_NAME = {name.casefold(): code for code, name in LANGUAGES.items()} | _ALIASES
 
-# Codes of today's standard for which Whisper has another one, or that it writes as a relative.
 _FALLBACKS = {"yue": "zh"}
 """Codes that only newer checkpoints know (large-v3), and what the others take for them."""
 
+# Codes of today's standard for which Whisper has another one, or that it writes as a relative.
 _WHISPER_CODES = {"jv": "jw", "cmn": "zh", "nb": "no", "fil": "tl"}
+
+_SCRIPTS: dict[str, Script] = {"Hans": "simplified", "Hant": "traditional"}
+"""By their codes in ISO 15924."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,7 @@ class AskedLanguage:
     """
 
     code: str | None
-    script: Literal["simplified", "traditional"] | None = None
+    script: Script | None = None
     fallback: str | None = None
     dropped: str = ""
 
@@ -182,16 +187,16 @@ def understood(text: str) -> AskedLanguage:
     tag = _tag(text)
     if code is None or tag is None:
         return AskedLanguage(code, fallback=_FALLBACKS.get(code or ""))
-    script: Literal["simplified", "traditional"] | None = None
-    if code in _FALLBACKS.values() or code in _FALLBACKS:
+    script: Script | None = None
+    if code in chinese.LANGUAGES:
         if tag.territory in ("HK", "MO"):
             code = "yue"
         if tag.script or tag.territory:
-            script = {"Hans": "simplified", "Hant": "traditional"}.get(tag.maximize().script or "")  # type: ignore[assignment]
+            script = _SCRIPTS.get(tag.maximize().script or "")
     return AskedLanguage(code, script, _FALLBACKS.get(code), _dropped(text.strip(), tag, code, script))
 
 
-def _dropped(text: str, tag: langcodes.Language, code: str, script: str | None) -> str:
+def _dropped(text: str, tag: langcodes.Language, code: str, script: Script | None) -> str:
     usual = langcodes.Language.get(tag.language or code).maximize()
     is_usual = tag.territory in (None, usual.territory) or script is not None
     is_written = tag.script in (None, usual.script) or script is not None
@@ -230,10 +235,7 @@ def _tag(text: str) -> langcodes.Language | None:
     """A text that is a tag rather than a name."""
     if text.strip().casefold() in _BY_NAME:
         return None
-    try:
-        return langcodes.Language.get(text.strip().replace("_", "-"))
-    except (LookupError, ValueError, SystemError):
-        return None
+    return as_tag(text.strip().replace("_", "-"))
 
 
 def resolve_all(text: str) -> tuple[str, ...]:
@@ -260,12 +262,8 @@ def name(code: str) -> str:
 
 
 def _from_standard(key: str) -> str | None:
-    for parse in (langcodes.Language.get, langcodes.find):
-        try:
-            language = parse(key).language
-        except (LookupError, ValueError, SystemError):  # SystemError: marisa-trie, on a zero byte
-            continue
-        code = _WHISPER_CODES.get(language or "", language)
+    for reading in readings(key):
+        code = _WHISPER_CODES.get(reading.language or "", reading.language)
         if code in LANGUAGES:
             return code
     return None

@@ -146,7 +146,6 @@ class LiveRecognizer:
         self.language_probability = 1.0 if options.language else 0.0
         self.model = ""
         self.notices: list[Notice] = []
-        self.mix: str | None = None
         self._quick_s = self._final_s = 0.5  # what requests have taken lately
 
     @property

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from triscribe.errors import AudioError
+from triscribe.media.source import UNKNOWN_RIFF_SIZE
 from triscribe.types import SAMPLE_RATE, Notice, Samples
 
 Encoding = Literal["linear16", "float32", "mulaw", "alaw"]
@@ -24,9 +25,6 @@ MAX_HEAD_BYTES = 65_536
 """A header of a WAV file that is longer than this is not looked for."""
 
 _EXTENSIBLE = 0xFFFE
-_UNKNOWN_SIZES = (0, 0x7FFF_0000)
-"""Programs that write to a pipe put 0, 0xFFFFFFFF or about 0x7FFFFFFF where the size belongs."""
-
 _FRAMES = 3
 """Frames in a row that make MP3 or AAC: samples look like one of them once in a while."""
 
@@ -205,8 +203,7 @@ def _wav(head: bytes) -> tuple[PcmFormat | None, int, int | None] | None:
         name, (size,) = head[position : position + 4], struct.unpack_from("<I", head, position + 4)
         position += 8
         if name == b"data":
-            known = size not in _UNKNOWN_SIZES and size < _UNKNOWN_SIZES[1]
-            return pcm, position, size if known else None
+            return pcm, position, size if 0 < size < UNKNOWN_RIFF_SIZE else None
         if name == b"fmt " and position + 16 <= len(head):
             pcm = _wav_format(head[position : position + min(size, 40)])
         position += size + size % 2

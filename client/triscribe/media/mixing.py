@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,14 @@ class ChannelLayout:
         return cls(len(names), centre, tuple(i for i, name in enumerate(names) if name.startswith("LFE")))
 
 
+class _Use(NamedTuple):
+    """From its first to its last sample, a mix was used for so many samples."""
+
+    start: int
+    end: int
+    length: int
+
+
 class Mixer:
     """Mixes a stream of blocks; `push` gives what is complete, `finish` the rest.
 
@@ -128,23 +136,25 @@ class Mixer:
     @property
     def kind(self) -> Mix:
         """The mix that was used longest, the mean only where it was the only one."""
-        lengths: dict[Mix, int] = {}
-        for kind, start, end in self._used:
-            lengths[kind] = lengths.get(kind, 0) + end - start
-        told = {kind: length for kind, length in lengths.items() if length >= _SAID_FROM_S * self._rate}
-        return max(told, key=told.__getitem__) if told else "mean"
+        told = self._told()
+        return max(told, key=lambda kind: told[kind].length) if told else "mean"
 
     def notices(self, offset_s: float = 0.0) -> tuple[Notice, ...]:
         """What was done to the channels and from when to when, `offset_s` seconds later."""
-        found: dict[Mix, tuple[int, int, int]] = {}
-        for kind, start, end in self._used:
-            first, _, length = found.get(kind, (start, end, 0))
-            found[kind] = (first, end, length + end - start)
         return tuple(
-            Notice("mixed_channels", _MESSAGES[kind], offset_s + start / self._rate, offset_s + end / self._rate)
-            for kind, (start, end, length) in found.items()
-            if length >= _SAID_FROM_S * self._rate
+            Notice(
+                "mixed_channels", _MESSAGES[kind], offset_s + use.start / self._rate, offset_s + use.end / self._rate
+            )
+            for kind, use in self._told().items()
         )
+
+    def _told(self) -> dict[Mix, _Use]:
+        """Each mix but the mean that was used long enough to be worth a word."""
+        found: dict[Mix, _Use] = {}
+        for kind, start, end in self._used:
+            earlier = found.get(kind, _Use(start, start, 0))
+            found[kind] = _Use(earlier.start, end, earlier.length + end - start)
+        return {kind: use for kind, use in found.items() if use.length >= _SAID_FROM_S * self._rate}
 
     def _mix(self, block: NDArray[np.float32]) -> Samples:
         length = block.shape[1]

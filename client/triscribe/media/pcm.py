@@ -13,7 +13,7 @@ from triscribe.media import declared
 from triscribe.media.declared import Encoding, Header, PcmFormat
 from triscribe.media.decoding import Decoded
 from triscribe.media.mixing import ChannelLayout, Mixer
-from triscribe.media.samples import Recording
+from triscribe.media.samples import Recording, invalid_samples
 from triscribe.types import SAMPLE_RATE, Notice, Samples
 
 _JUDGED_SAMPLES = 30 * SAMPLE_RATE
@@ -92,8 +92,7 @@ class PcmStream:
         """What the caller should know; complete after `finish`."""
         found: list[Notice] = list(self._mixer.notices()) if self._mixer else []
         if self._invalid:
-            start, end = self._invalid[0] / self._pcm.sample_rate, self._invalid[-1] / self._pcm.sample_rate
-            found.append(Notice("invalid_samples", "samples that are not numbers were set to zero", start, end))
+            found.append(invalid_samples(self._invalid, self._pcm.sample_rate))
         if self._waiting:
             left = f"{len(self._waiting)} byte{'s' if len(self._waiting) > 1 else ''} left over"
             end = self._frames / self._pcm.sample_rate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from triscribe.errors import AudioTooLongError
@@ -62,11 +64,16 @@ class Recording:
         notices = []
         self._buffer.resize(self.length, refcheck=False)
         if self._invalid:
-            start, end = self._invalid[0] / SAMPLE_RATE, self._invalid[-1] / SAMPLE_RATE
-            notices.append(Notice("invalid_samples", "samples that are not numbers were set to zero", start, end))
+            notices.append(invalid_samples(self._invalid, SAMPLE_RATE))
         if self._loud > _LOUD_SHARE * self.length:
             self._buffer /= np.float32(self._peak)
             notices.append(Notice("rescaled_audio", f"values up to {self._peak:g} were scaled to 1"))
         elif self._peak > 1.0:
             np.clip(self._buffer, -1.0, 1.0, out=self._buffer)
         return self._buffer, notices
+
+
+def invalid_samples(positions: Sequence[int], rate: int) -> Notice:
+    """What is said of samples that were no numbers, from the first position to the last; `rate` is theirs, in Hz."""
+    start, end = positions[0] / rate, positions[-1] / rate
+    return Notice("invalid_samples", "samples that are not numbers were set to zero", start, end)

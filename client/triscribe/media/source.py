@@ -31,7 +31,7 @@ _PLAYLIST = re.compile(
     re.IGNORECASE,
 )
 
-_UNKNOWN_RIFF_SIZE = 0x7FFF_0000
+UNKNOWN_RIFF_SIZE = 0x7FFF_0000
 """Programs that write WAV to a pipe put 0xFFFFFFFF or about 0x7FFFFFFF where the size belongs."""
 
 _SPECIAL_FILES = (
@@ -95,7 +95,7 @@ class MediaSource:
         if len(self._head) < 12 or self._head[:4] != b"RIFF" or self._head[8:12] != b"WAVE":
             return 0
         (size,) = struct.unpack_from("<I", self._head, 4)
-        return 0 if size >= _UNKNOWN_RIFF_SIZE else max(0, size + 8 - self._size)
+        return 0 if size >= UNKNOWN_RIFF_SIZE else max(0, size + 8 - self._size)
 
 
 @contextmanager

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import av
-import langcodes
 
 from triscribe.errors import AudioError, UsageError
 from triscribe.media.container import UNDECODABLE
+from triscribe.spacing import clean
+from triscribe.tags import readings
 from triscribe.types import AudioTrack, Notice
 
 _LONGEST_TITLE = 100
-_NO_TEXT = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def check(wanted: str) -> str:
@@ -87,7 +86,7 @@ def _named(track: AudioTrack, of: int | None = None) -> str:
 
 
 def _track(stream: av.AudioStream, index: int, count: int) -> AudioTrack:
-    title = _NO_TEXT.sub(" ", stream.metadata.get("title", "")).strip()[:_LONGEST_TITLE]
+    title = clean(stream.metadata.get("title", ""))[:_LONGEST_TITLE]
     return AudioTrack(index, count, _language(stream.metadata.get("language", "")), title or None)
 
 
@@ -108,11 +107,7 @@ def _language(text: str) -> str | None:
     """The BCP-47 tag of a tag or a name; None where it is none, or undetermined."""
     if not text.strip():
         return None
-    for parse in (langcodes.Language.get, langcodes.find):
-        try:
-            language = parse(text.strip().replace("_", "-"))
-        except (LookupError, ValueError, SystemError):  # SystemError: marisa-trie, on a zero byte
-            continue
+    for language in readings(text.strip().replace("_", "-")):
         if language.language in (None, "und", "mis", "mul", "zxx"):
             return None
         if language.is_valid():

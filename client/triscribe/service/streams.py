@@ -71,7 +71,8 @@ class Streams:
         )
         options = LiveOptions(live.interims, live.events, live.end_s, live.language)
         recognizer = LiveRecognizer(recognize, options, self._threads)
-        work = asyncio.create_task(self._work(call, live, recognizer, packets))
+        audio = PcmStream(live.pcm)
+        work = asyncio.create_task(self._work(call, audio, recognizer, packets))
         async with aclosing(while_working(recognizer.events, work)) as events:
             async for event in events:
                 if isinstance(event, FinalResult):
@@ -84,28 +85,25 @@ class Streams:
             recognizer.language,
             recognizer.language_probability,
             recognizer.received_s,
-            (*live.notices, *recognizer.notices),
-            recognizer.mix,
+            (*live.notices, *recognizer.notices, *audio.notices()),
+            audio.mix,
         )
 
     async def _work(
-        self, call: Call, live: LiveRecognition, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
+        self, call: Call, audio: PcmStream, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
     ) -> None:
         async with first_error(), asyncio.TaskGroup() as group:
-            group.create_task(self._receive(call, live, recognizer, packets))
+            group.create_task(self._receive(call, audio, recognizer, packets))
             group.create_task(recognizer.run())
 
     async def _receive(
-        self, call: Call, live: LiveRecognition, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
+        self, call: Call, audio: PcmStream, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
     ) -> None:
-        stream = PcmStream(live.pcm)
         async for packet in packets:
-            await recognizer.push(stream.push(packet)[0])
+            await recognizer.push(audio.push(packet)[0])
             call.audio_in_s = recognizer.received_s
             call.outstanding_s = {"text": recognizer.outstanding_s}
             if call.audio_in_s > self._settings.max_streaming_s:
                 raise TooLargeError(f"the stream is longer than {self._settings.max_streaming_s:g} s", field="audio")
-        await recognizer.push(stream.finish()[0])
+        await recognizer.push(audio.finish()[0])
         await recognizer.finish()
-        recognizer.notices += stream.notices()
-        recognizer.mix = stream.mix

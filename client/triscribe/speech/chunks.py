@@ -70,8 +70,7 @@ class Speech:
                 yield span
 
         for chunk in chunking.cut_as_found(self.samples, noted(), options):
-            start = round(chunk.start * SAMPLE_RATE)
-            window = Span(start, start + len(chunk.samples))
+            window = _window(chunk)
             inside = _inside(seen, window)
             seen = [span for span in seen if span.end > window.end]
             yield replace(chunk, samples=second_look.levelled(chunk.samples, inside)) if len(inside) > 1 else chunk
@@ -79,8 +78,7 @@ class Speech:
     def _sound_chunks(self, sounds: Iterable[Sound]) -> Iterator[Chunk]:
         for sound in sounds:
             for chunk in chunking.cut(self.samples, [sound.span], _SOUND_CHUNKS):
-                start = round(chunk.start * SAMPLE_RATE)
-                yield replace(chunk, sure=_inside(sound.speech, Span(start, start + len(chunk.samples))))
+                yield replace(chunk, sure=_inside(sound.speech, _window(chunk)))
 
     def _all_parts(self) -> Iterator[Span | Sound]:
         index = 0
@@ -129,6 +127,12 @@ def _closed(sound: Span | None, inside: list[Span], after: list[Span]) -> Iterat
 
 def _seconds(span: Span) -> float:
     return (span.end - span.start) / SAMPLE_RATE
+
+
+def _window(chunk: Chunk) -> Span:
+    """Where a chunk lies in its file."""
+    start = round(chunk.start * SAMPLE_RATE)
+    return Span(start, start + len(chunk.samples))
 
 
 def _inside(spans: Iterable[Span], window: Span) -> tuple[Span, ...]:

@@ -62,9 +62,10 @@ async def transcribe_chunks(
             chunk, spoken = following
             group.create_task(one(chunk, spoken, chunk.end - end_s))  # the pause before a chunk is done with it
             end_s = chunk.end
-    revised = await reviser.revise(firsts.all, firsts.final)
-    for number in range(firsts.final, len(firsts.all)):
-        keep(revised.get(number) or firsts.all[number].answered or [])
+    known = firsts.all()
+    revised = await reviser.revise(known, firsts.final)
+    for number, first in enumerate(known[firsts.final :], firsts.final):
+        keep(revised.get(number) or first.answered or [])
     emit(TextProgress(total_s, total_s))
     return results
 
@@ -80,7 +81,6 @@ class _Firsts:
         self._known: dict[int, First] = {}
         self.final = 0
 
-    @property
     def all(self) -> list[First]:
         """Those of all chunks, once there are no more."""
         return [self._known[number] for number in sorted(self._known)]

@@ -29,8 +29,13 @@ FORMAT = 2
 MIN_DURATION_S = 600.0
 """Shorter recordings are done again sooner than anybody would ask for the rest of them."""
 
+START = b'{"format":'
+"""How every journal begins."""
+
 _RESULT = TypeAdapter(ChunkResult)
 _HEX_DIGITS = 32
+
+LOCK_SUFFIX = ".lock"
 
 Key = tuple[int, int, str]
 """First sample, number of samples, hash of the request."""
@@ -52,7 +57,7 @@ class Journal:
         self._from_s = from_s
         self._done: dict[Key, ChunkResult] = {}
         # Not of a thread: opened in a worker's, closed in the caller's.
-        self._lock = FileLock(path.with_name(path.name + ".lock"), thread_local=False)
+        self._lock = FileLock(lock_of(path), thread_local=False)
         self._file: BinaryIO | None = None
         self.reused = 0
 
@@ -139,6 +144,11 @@ class Journal:
         # In one piece and flushed: what the process wrote survives its own death; a torn line is dropped by `_read`.
         file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
         file.flush()
+
+
+def lock_of(path: Path) -> Path:
+    """The lock beside a journal."""
+    return path.with_name(path.name + LOCK_SUFFIX)
 
 
 def _parsed(line: bytes) -> Any:

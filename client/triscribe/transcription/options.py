@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from triscribe.errors import UsageError
@@ -74,7 +75,7 @@ class TranscribeOptions:
             return None
         return self.asked_language.code
 
-    @property
+    @cached_property
     def asked_language(self) -> AskedLanguage:
         """The language as it was asked for."""
         return languages.understood(languages.AUTO if self.language in (None, languages.MULTI) else self.language)

@@ -179,17 +179,7 @@ class Reviser:
         result = await self.transcriber.transcribe(chunk, spoken, self.priority)
         answered: Answered = [(chunk, result)]
         if not is_believable(chunk, result):
-            answered = await self._asked(
-                [
-                    (
-                        Chunk(
-                            chunk.index, chunk.start + span.start / SAMPLE_RATE, chunk.samples[span.start : span.end]
-                        ),
-                        spoken,
-                    )
-                    for span in chunk.sure or ()
-                ]
-            )
+            answered = await self._asked([(chunk.part(span), spoken) for span in chunk.sure or ()])
             if not answered:
                 answered = [(chunk, replace(result, segments=(), notices=()))]
         return _with_silence_told(chunk, answered)
@@ -226,6 +216,7 @@ def _with_silence_told(chunk: Chunk, answered: Answered) -> Answered:
     """With a notice for each stretch of a sound that no text stands for."""
     notices = []
     position = 0
+    offset_s = chunk.start - answered[0][0].start  # notices stand with the first part
     texts = [
         Span(
             round((part.start - chunk.start + s.start) * SAMPLE_RATE),
@@ -237,24 +228,20 @@ def _with_silence_told(chunk: Chunk, answered: Answered) -> Answered:
     for text in [*sorted(texts), Span(len(chunk.samples), len(chunk.samples))]:
         gap = Span(position, max(position, text.start))
         if heard := second_look.sound(chunk.samples, gap):
-            notices.append(_untold(heard))
+            notices.append(_untold(heard.start / SAMPLE_RATE + offset_s, heard.end / SAMPLE_RATE + offset_s))
         position = max(position, text.end)
-    if not notices:
-        return answered
-    (first, result), *others = answered
-    offset_s = chunk.start - first.start
-    moved = [replace(n, start=(n.start or 0) + offset_s, end=(n.end or 0) + offset_s) for n in notices]
-    return [(first, replace(result, notices=(*result.notices, *moved))), *others]
+    return _noticed(answered, *notices)
 
 
-def _untold(gap: Span) -> Notice:
+def _untold(start_s: float, end_s: float) -> Notice:
     message = "something is to be heard here, and no words were found in it"
-    return Notice("speech_not_transcribed", message, gap.start / SAMPLE_RATE, gap.end / SAMPLE_RATE)
+    return Notice("speech_not_transcribed", message, start_s, end_s)
 
 
-def _noticed(answered: Answered, notice: Notice) -> Answered:
+def _noticed(answered: Answered, *notices: Notice) -> Answered:
+    """With notices whose times count from the start of the first part."""
     (part, result), *others = answered
-    return [(part, replace(result, notices=(*result.notices, notice))), *others]
+    return [(part, replace(result, notices=(*result.notices, *notices))), *others]
 
 
 def _uncertain(used: str, heard: str, chunk: Chunk) -> Notice:

@@ -27,6 +27,8 @@ from triscribe.errors import (
     ServerError,
     UnavailableError,
 )
+from triscribe.rpc import said
+from triscribe.spacing import clean
 from triscribe.triton.names import TRANSCRIBE
 from triscribe.types import Chunk, ChunkResult, Notice, Samples, Segment, Word
 
@@ -234,12 +236,11 @@ def map_error(error: InferenceServerException, server: str) -> ServerError:
 
 def _lost(error: grpc.RpcError, server: str) -> ServerError:
     """Our error for one of gRPC's own, which prints as a page: the connection was refused, cut or is no Triton's."""
-    told = isinstance(error, grpc.aio.AioRpcError)
-    code = error.code() if told else None
-    reason = " ".join(str(error.details() or error.code().name if told else error).split())
-    if code is grpc.StatusCode.UNIMPLEMENTED:  # it will be unknown again
-        return InternalError(f"{server} is not Triton: {reason}")
-    return UnavailableError(f"{server}: {reason}")
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return UnavailableError(f"{server}: {clean(str(error))}")
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:  # it will be unknown again
+        return InternalError(f"{server} is not Triton: {said(error)}")
+    return UnavailableError(f"{server}: {said(error)}")
 
 
 def _inputs(samples: Samples, options: Mapping[str, Any]) -> list[grpcclient.InferInput]:

@@ -6,9 +6,9 @@ import wcwidth
 from hypothesis import given
 
 from triscribe.errors import UsageError
-from triscribe.formats.base import clean
 from triscribe.formats.cues import cues
 from triscribe.formats.options import DEFAULTS, WriteOptions
+from triscribe.spacing import clean
 from triscribe.types import AudioInfo, Segment, Transcript, Word
 
 from .strategies import limits, orderly_transcripts, patient, segment, transcript, transcripts

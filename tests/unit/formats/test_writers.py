@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis.strategies import booleans
 
 from triscribe.formats import WRITERS, WriteOptions, encoded
-from triscribe.formats.base import clean
 from triscribe.formats.cues import cues
 from triscribe.formats.options import DEFAULTS
+from triscribe.spacing import clean
 from triscribe.types import AudioInfo, Segment, Transcript, Word
 
 from .strategies import brief, limits, orderly_transcripts, patient, segment, transcript, transcripts

@@ -5,7 +5,7 @@ import pytest
 import soxr
 
 from tests.harness.audio import conversation, pcm16
-from tests.unit.media.test_decoding import encode, tone, wav
+from tests.harness.media import encode, tone, wav
 from triscribe.errors import AudioError
 from triscribe.media.declared import NO_HEADER, Header, PcmFormat, header, suspicious_rate
 from triscribe.types import SAMPLE_RATE

@@ -3,11 +3,9 @@ import io
 import os
 import re
 import socket
-import struct
 import sys
 import time
 import wave
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -15,51 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.harness.media import encode, tone, wav
 from triscribe.errors import AudioError
 from triscribe.media import container
 from triscribe.media.decoding import decode, decode_channels
 from triscribe.types import SAMPLE_RATE
-
-
-def tone(seconds=2.0, rate=SAMPLE_RATE, frequency=440.0):
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
-
-
-def wav(samples, rate=SAMPLE_RATE, *, float32=False):
-    """A WAV file's bytes; `samples` of shape (n,) or (n, channels)."""
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    kind, width, sample_type = (3, 4, "<f4") if float32 else (1, 2, "<i2")
-    data = (samples if float32 else np.round(samples * 32767)).astype(sample_type).tobytes()
-    form = struct.pack("<HHIIHH", kind, channels, rate, rate * channels * width, channels * width, 8 * width)
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def encode(codec, container, samples, rate, *, video=False, layout="mono", offset_s=0.0, gap_at=None):
-    """A media file's bytes. `offset_s` delays the audio track; `gap_at` (start, length in s) skips timestamps."""
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
-        if video:
-            picture = output.add_stream("mpeg4", rate=10)
-            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
-        stream = output.add_stream(codec, rate=rate, layout=layout)
-        if video:
-            for i in range(int(10 * (len(samples) / rate + offset_s))):
-                frame = av.VideoFrame(32, 32, "yuv420p")
-                frame.pts, frame.time_base = i, Fraction(1, 10)
-                output.mux(picture.encode(frame))
-            output.mux(picture.encode(None))
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate)
-        for start in range(0, len(samples), 960):
-            part = np.repeat(samples[None, start : start + 960], len(stream.layout.channels), axis=0)
-            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
-            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
-            skipped = gap_at[1] if gap_at and start >= gap_at[0] * rate else 0.0
-            frame.pts = start + int((offset_s + skipped) * rate)
-            for converted in resampler.resample(frame):
-                output.mux(stream.encode(converted))
-        output.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def level(samples):

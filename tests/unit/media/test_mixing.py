@@ -1,5 +1,4 @@
 import io
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -7,8 +6,8 @@ import pytest
 
 from tests.harness.audio import conversation
 from tests.harness.marks import needs_data
+from tests.harness.media import encode, fill, wav
 from tests.harness.paths import DATA
-from tests.unit.media.test_decoding import encode, wav
 from triscribe.media.decoding import decode
 from triscribe.media.mixing import ChannelLayout, Mixer
 from triscribe.types import SAMPLE_RATE
@@ -119,16 +118,7 @@ def encode_channels(codec, container, channels):
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=48_000, layout="stereo")
-        resampler = av.AudioResampler(format=stream.format, layout="stereo", rate=48_000)
-        for start in range(0, channels.shape[1], 960):
-            part = np.ascontiguousarray(channels[:, start : start + 960])
-            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
-            frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), start
-            for converted in resampler.resample(frame):
-                output.mux(stream.encode(converted))
-        for converted in resampler.resample(None):
-            output.mux(stream.encode(converted))
-        output.mux(stream.encode(None))
+        fill(output, stream, channels, SAMPLE_RATE, "stereo")
     return file.getvalue()
 
 

@@ -1,10 +1,9 @@
-import struct
-
 import numpy as np
 import pytest
 
+from tests.harness.media import wav_of
 from triscribe.media import decoding
-from triscribe.media.declared import ENCODINGS, PcmFormat
+from triscribe.media.declared import PcmFormat
 from triscribe.media.pcm import PcmStream
 from triscribe.types import SAMPLE_RATE
 
@@ -12,14 +11,6 @@ from triscribe.types import SAMPLE_RATE
 def samples_of(pcm, data):
     stream = PcmStream(pcm)
     return np.concatenate([stream.push(data), stream.finish()], axis=1)[0]
-
-
-def wav_of(pcm, data):
-    tag, width = ENCODINGS[pcm.encoding]
-    rate, channels = pcm.sample_rate, pcm.channels
-    form = struct.pack("<HHIIHH", tag, channels, rate, rate * pcm.frame_bytes, pcm.frame_bytes, 8 * width)
-    length, size = struct.pack("<I", len(data) + 36), struct.pack("<I", len(data))
-    return b"RIFF" + length + b"WAVEfmt \x10\0\0\0" + form + b"data" + size + data
 
 
 _RNG = np.random.default_rng(1)

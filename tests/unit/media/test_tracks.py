@@ -1,11 +1,11 @@
 import io
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
 from tests.harness.marks import needs_data
+from tests.harness.media import fill
 from tests.harness.paths import DATA
 from triscribe.errors import AudioError, UsageError
 from triscribe.media import tracks
@@ -30,13 +30,7 @@ def film(*languages, default=0, titles=(), codecs=(), container="matroska"):
             streams.append(stream)
         for index, stream in enumerate(streams):
             samples = np.random.default_rng(index).normal(0, 0.1, (index + 1) * RATE).astype(np.float32)
-            resampler = av.AudioResampler(format=stream.format, layout="mono", rate=RATE)
-            for start in range(0, len(samples), 960):
-                frame = av.AudioFrame.from_ndarray(samples[None, start : start + 960], format="fltp", layout="mono")
-                frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), start
-                for converted in resampler.resample(frame):
-                    output.mux(stream.encode(converted))
-            output.mux(stream.encode(None))
+            fill(output, stream, samples[None], RATE, "mono")
     return file.getvalue()
 
 

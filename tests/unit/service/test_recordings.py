@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.harness.audio import wav
+from tests.harness.media import wav_of
 from tests.harness.processes import wait_for
-from tests.unit.media.test_pcm import wav_of
 from triscribe.errors import AudioError, ResourceExhaustedError, TooLargeError
 from triscribe.media import decoding
 from triscribe.media.declared import PcmFormat
