@@ -20,6 +20,13 @@ THIN_BYTES: Final = 4.0
 """UTF-8 bytes of text for a second of speech. Cross-attention stretches the words over whatever there is, so that only
 the amount of text shows a loss."""
 
+LONGEST_WORD_S: Final = 1.6
+"""An aligner stretches words over speech that the text leaves out; of 7,473 words of clean, noisy and reverberant read
+speech the longest has 1.54 s."""
+
+_WORD_S: Final = 0.8
+"""What a stretched word is given."""
+
 _SHORTEST_S: Final = 0.4
 """Shorter stretches are not worth a warning of their own."""
 
@@ -48,7 +55,7 @@ def loss(speaking: Frames, segments: Sequence[Segment]) -> Loss | None:
         speaking: where somebody speaks. With all sound in its place the answer is a bound: no loss there, none here.
         segments: with the times of their words, where those are known.
     """
-    spans = [(part.start, part.end) for segment in segments for part in segment.words or (segment,)]
+    spans = [span for segment in segments for span in _spans(segment)]
     spoken_s = seconds(speaking)
     left = speaking & ~covered(spans, len(speaking))
     if seconds(left) >= max(LOST_S, LOST_SHARE * spoken_s):
@@ -58,6 +65,16 @@ def loss(speaking: Frames, segments: Sequence[Segment]) -> Loss | None:
     written = sum(len(segment.text.encode()) for segment in segments)
     thin_s = spoken_s - written / THIN_BYTES
     return Loss(speaking, thin_s) if thin_s >= max(LOST_S, LOST_SHARE * spoken_s) else None
+
+
+def _spans(segment: Segment) -> list[tuple[float, float]]:
+    """What of the time of a segment its text stands for."""
+    if not segment.words:
+        return [(segment.start, segment.end)]
+    return [
+        (word.start, word.end if word.end - word.start <= LONGEST_WORD_S else word.start + _WORD_S)
+        for word in segment.words
+    ]
 
 
 def is_better(after: Loss | None, before: Loss) -> bool:

@@ -35,6 +35,9 @@ MAX_WORDS_PER_SECOND = 8
 """Nobody speaks faster: a text that repeats itself with more words than that is a loop."""
 
 
+MAX_COPIES = 8
+"""Phrases of a chunk of which the audio is asked whether it holds them twice."""
+
 MAX_TOKENS = 224
 TOKENS_PER_SECOND, SPARE_TOKENS = 10, 16
 """What nobody exceeds: fast speech has 6 words, or 8 to 9 tokens, a second."""
@@ -250,8 +253,7 @@ class Pipeline:
 
         pieces = _pieces(job, candidate, answer)
         words, warnings = await self._times(job, pieces, candidate, answer)
-        while (copy := written_twice(words)) is not None:
-            del pieces[copy], words[copy]
+        pieces, words = await self._once(job, pieces, words, candidate, answer)
         with_words = job.options.word_timestamps
         written_in = "en" if job.options.task == "translate" else answer["language"]
         return tuple(
@@ -263,6 +265,25 @@ class Pipeline:
             )
             for part in cut_segments(words, [piece.text for piece in pieces], written_in)
         ), warnings
+
+    async def _once(
+        self, job: Job, pieces: list[Piece], words: list[Word], candidate: Candidate, answer: dict[str, Any]
+    ) -> tuple[list[Piece], list[Word]]:
+        """The text without what the model wrote twice and the audio holds once."""
+        questions = MAX_COPIES
+        while questions:
+            for copy in written_twice(words):
+                questions -= 1
+                fewer = pieces[: copy.words.start] + pieces[copy.words.stop :]
+                times, _ = await self._times(job, fewer, candidate, answer)
+                if copy.is_sure or copy.is_better_once(times):
+                    pieces, words = fewer, times
+                    break
+                if not questions:
+                    return pieces, words
+            else:
+                break
+        return pieces, words
 
     async def _times(
         self, job: Job, pieces: list[Piece], candidate: Candidate, answer: dict[str, Any]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -33,9 +34,9 @@ _PAUSE_S: Final = 0.08
 _DOUBLED_WORDS: Final = 4
 """A shorter phrase is said twice as a matter of course."""
 
-_SAID: Final = 0.3
-_NOT_SAID: Final = 0.1
-"""Mean probability of the words of one copy that the audio holds, and of one that it does not."""
+_BETTER: Final = 1.5
+"""A phrase alone against two copies of it, by the probability of their words. Of 38 sentences each in clean, noisy and
+reverberant sound the middle 80 % have 1.5 to 2.0 where they were said once and 1.0 to 1.4 where twice."""
 
 _SQUEEZED: Final = 0.3
 """Without an aligner: a copy in less than this share of the other's time was not said."""
@@ -73,23 +74,44 @@ def repetitions(words: Sequence[Word]) -> float:
     return 1.0
 
 
-def written_twice(words: Sequence[Word]) -> slice | None:
-    """The copy of a sentence that stands twice in a row where the audio holds it once; None where there is none."""
+@dataclass(frozen=True)
+class Copy:
+    """A phrase that stands twice in a row where the audio may hold it once.
+
+    Attributes:
+        words: the copy that less speaks for.
+        is_sure: whether the times alone show that nobody said it. Else the text without it has to be timed.
+        once: where the phrase stands in the text without it.
+        found: how well both copies are found in the audio, on average.
+    """
+
+    words: slice
+    is_sure: bool
+    once: slice
+    found: float
+
+    def is_better_once(self, words: Sequence[Word]) -> bool:
+        """Whether the audio holds the phrase once, by the words of the text without the copy.
+
+        Two copies share the sound of one, however they share it; said twice, one alone is found no better than both.
+        """
+        return not self.is_sure and _weight(words[self.once]) >= _BETTER * self.found
+
+
+def written_twice(words: Sequence[Word]) -> Iterator[Copy]:
+    """Phrases that stand twice in a row where the audio may hold them once; the longest first."""
     bare = _bare(words)
     for length in range(len(bare) // 2, _DOUBLED_WORDS - 1, -1):
         for first in range(len(bare) - 2 * length + 1):
             middle, last = first + length, first + 2 * length
-            if bare[first:middle] == bare[middle:last] and not _said_both(words[first:middle], words[middle:last]):
-                earlier = _weight(words[first:middle]) < _weight(words[middle:last])
-                return slice(first, middle) if earlier else slice(middle, last)
-    return None
-
-
-def _said_both(one: Sequence[Word], other: Sequence[Word]) -> bool:
-    low, high = sorted([_weight(one), _weight(other)])
-    if one[0].timing == "attention" or other[0].timing == "attention":
-        return low >= _SQUEEZED * high
-    return low >= _NOT_SAID or high < _SAID
+            if bare[first:middle] != bare[middle:last]:
+                continue
+            one, other = slice(first, middle), slice(middle, last)
+            earlier, later = _weight(words[first:middle]), _weight(words[middle:last])
+            weaker, low, high = (one, earlier, later) if earlier < later else (other, later, earlier)
+            is_timed_by_attention = "attention" in (words[first].timing, words[middle].timing)
+            if not is_timed_by_attention or low < _SQUEEZED * high:
+                yield Copy(weaker, is_timed_by_attention, one, (low + high) / 2)
 
 
 def _weight(words: Sequence[Word]) -> float:

@@ -46,6 +46,15 @@ def test_words_that_touch_do_not_hide_how_few_they_are():
     assert loss(speaking(10, (0, 10)), [segment(plenty, 0, 10, "attention")]) is None
 
 
+@pytest.mark.parametrize(("until_s", "found"), [(1.5, False), (4.0, True)])
+def test_a_word_that_the_aligner_stretched_hides_nothing(until_s, found):
+    """Whisper wrote a sentence once that was said twice."""
+    spans = (("The", (0.0, 0.3)), ("average", (0.3, until_s)), ("man.", (until_s, until_s + 0.4)))
+    words = [Word(word, start, end, 0.5, "aligned") for word, (start, end) in spans]
+    whole = Segment(0.0, until_s + 0.4, "The average man.", "en", -0.3, 0.0, 1.0, 0.0, tuple(words))
+    assert (loss(speaking(6, (0, until_s + 0.4)), [whole]) is not None) is found
+
+
 @pytest.mark.parametrize(("missing_s", "found"), [(LOST_S - 0.3, False), (LOST_S + 0.3, True)])
 def test_a_breath_or_an_er_is_no_loss(missing_s, found):
     mask = speaking(10, (0, 4), (5, 5 + missing_s))

@@ -86,36 +86,41 @@ class TestWrittenTwice:
         one = times(self.SENTENCE, probability=first, **changes)
         return [*one, *(Word(w.word, w.start + 6, w.end + 6, second, w.timing) for w in one)]
 
-    def test_said_twice(self):
-        assert written_twice(self._copies(0.8, 0.6)) is None
-
-    @pytest.mark.parametrize(("first", "second", "copy"), [(0.8, 0.01, slice(6, 12)), (0.01, 0.8, slice(0, 6))])
-    def test_the_copy_that_was_not_found_goes(self, first, second, copy):
-        assert written_twice([*times("And then"), *self._copies(first, second)]) == slice(copy.start + 2, copy.stop + 2)
+    @pytest.mark.parametrize(
+        ("first", "second", "weaker"), [(0.8, 0.0, slice(8, 14)), (0.1, 0.7, slice(2, 8)), (0.2, 0.2, slice(8, 14))]
+    )
+    def test_the_audio_is_asked_with_the_weaker_copy_left_out(self, first, second, weaker):
+        (found,) = written_twice([*times("And then"), *self._copies(first, second)])
+        assert (found.words, found.is_sure, found.once) == (weaker, False, slice(2, 8))
+        for better, is_copy in ((2.0, True), (1.6, True), (1.3, False)):
+            alone = times(f"And then {self.SENTENCE}", probability=better * (first + second) / 2)
+            assert found.is_better_once(alone) is is_copy
 
     def test_without_an_aligner_the_copy_without_time_goes(self):
         one = times(self.SENTENCE, timing="attention")
         squeezed = times(self.SENTENCE, timing="attention", every_s=0.1, long_s=0.1)
-        assert written_twice([*one, *squeezed]) == slice(6, 12)
-        assert written_twice([*one, *one]) is None
+        (found,) = written_twice([*one, *squeezed])
+        assert (found.words, found.is_sure) == (slice(6, 12), True)
+        assert not list(written_twice([*one, *one]))
 
     @pytest.mark.parametrize("text", ["", "no", "no no no no", "a sentence that comes once and no more than once"])
     def test_short_phrases_and_single_sentences_stay(self, text):
-        assert written_twice(times(text, probability=0.0)) is None
+        assert not list(written_twice(times(text, probability=0.0)))
 
-    async def test_the_text_has_it_once(self, bench):
+    @pytest.mark.parametrize(
+        ("both", "alone", "kept"),
+        [((0.8, 0.0), 0.8, 1), ((0.1, 0.1), 0.5, 1), ((0.2, 0.2), 0.2, 2), ((0.8, 0.8), 0.8, 2)],
+        ids=["one is not found", "found alone", "said twice in noise", "said twice"],
+    )
+    async def test_the_text_has_it_as_often_as_the_audio(self, bench, both, alone, kept):
         async def align(samples, words, language):
-            """Finds the first half."""
+            count = len(self.SENTENCE.split())
+            chances = (alone,) if len(words) == count else both
             return [
-                {
-                    "start": n / 4,
-                    "end": n / 4 + 0.2,
-                    "probability": 0.8 if n < len(words) / 2 else 0.0,
-                    "timing": "aligned",
-                }
+                {"start": n / 4, "end": n / 4 + 0.2, "probability": chances[n // count], "timing": "aligned"}
                 for n in range(len(words))
             ]
 
         bench.whisper.text, bench.aligner_languages, bench.align = f" {self.SENTENCE}{self.SENTENCE}", {"en"}, align
         result = await bench.run(noise(4), language="en", compression_ratio_threshold=100)
-        assert " ".join(segment.text for segment in result.segments) == self.SENTENCE.strip()
+        assert " ".join(segment.text for segment in result.segments) == (self.SENTENCE * kept).strip()
