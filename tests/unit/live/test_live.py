@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from triscribe.errors import InternalError, UnavailableError
-from triscribe.live.recognizer import FinalResult, InterimResult, LiveOptions, LiveRecognizer
+from triscribe.live.events import FinalResult, InterimResult, LiveOptions
+from triscribe.live.recognizer import LiveRecognizer
 from triscribe.tasks import while_working
 from triscribe.types import SAMPLE_RATE, ChunkResult, Segment, Word
 
