@@ -35,6 +35,9 @@ class StreamEnd:
     mix: str | None = None
 
 
+StreamEvent = LiveEvent | StreamEnd
+
+
 class Streams:
     """Takes live calls of all doors.
 
@@ -53,7 +56,7 @@ class Streams:
 
     async def recognize(
         self, call: Call, live: LiveRecognition, packets: AsyncIterator[bytes]
-    ) -> AsyncGenerator[LiveEvent | StreamEnd]:
+    ) -> AsyncGenerator[StreamEvent]:
         """Yield what becomes known of a stream, `StreamEnd` last. Close the iterator to give the stream up.
 
         A call may have several streams, one after the other; its lengths and limits are those of all together.
