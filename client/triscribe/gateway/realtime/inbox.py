@@ -12,7 +12,8 @@ from triscribe.errors import DeadlineExceededError
 from triscribe.gateway.realtime.outlet import CallerLeftError
 
 _AHEAD_BYTES = 16 * 2**20
-"""Of messages that nobody has taken; beyond it no more is read."""
+_AHEAD = 64
+"""Bytes and number of messages that nobody has taken; beyond these no more is read."""
 
 BINARY = object()
 """Stands in for a message that is no text."""
@@ -35,6 +36,11 @@ class Inbox:
         self._bytes = 0
         self._changed = asyncio.Condition()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all messages were taken."""
+        return not self._messages
+
     async def fill(self) -> None:
         """Read until the caller leaves.
 
@@ -48,7 +54,7 @@ class Inbox:
                 self._messages.append(text)
                 self._bytes += _size(text)
                 self._changed.notify_all()
-                await self._changed.wait_for(lambda: self._bytes <= _AHEAD_BYTES)
+                await self._changed.wait_for(lambda: self._bytes <= _AHEAD_BYTES and len(self._messages) < _AHEAD)
 
     async def get(self) -> str | object:
         """The next message, or `BINARY`."""

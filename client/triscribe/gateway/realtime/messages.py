@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
@@ -20,6 +20,9 @@ MAX_APPEND_BYTES = 15 * 2**20
 """Of the text of one `input_audio_buffer.append`, as at OpenAI."""
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
+
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+"""Of a length of which the service knows the bounds."""
 
 Delay = Literal["minimal", "low", "medium", "high", "xhigh"]
 
@@ -73,9 +76,9 @@ class ServerVad(_Strict):
 
     type: Literal["server_vad"]
     threshold: float = DEFAULT_OPTIONS.threshold
-    prefix_padding_ms: int = round(DEFAULT_PREFIX_S * 1000)
-    silence_duration_ms: int = round(DEFAULT_END_S * 1000)
-    idle_timeout_ms: int | None = None
+    prefix_padding_ms: Milliseconds = round(DEFAULT_PREFIX_S * 1000)
+    silence_duration_ms: Milliseconds = round(DEFAULT_END_S * 1000)
+    idle_timeout_ms: Milliseconds | None = None
     create_response: Literal[False] | None = None
     interrupt_response: Literal[False] | None = None
 

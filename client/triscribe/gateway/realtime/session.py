@@ -13,6 +13,7 @@ from triscribe.errors import (
     InvalidArgumentError,
     ServerError,
     TooLargeError,
+    TriscribeError,
 )
 from triscribe.gateway.realtime.context import RealtimeContext
 from triscribe.gateway.realtime.inbox import Inbox
@@ -31,6 +32,7 @@ from triscribe.gateway.realtime.messages import (
 from triscribe.gateway.realtime.outlet import CallerLeftError, EmptyBufferError, Outlet, new_id
 from triscribe.gateway.realtime.turns import ClearedError, Ending, Stretch, Turns, turns_of
 from triscribe.service.calls import Call
+from triscribe.service.refusals import as_server_error
 from triscribe.service.requests import LiveRecognition, LiveRequest, RecognitionRequest, checked_live
 from triscribe.tasks import first_error
 
@@ -53,10 +55,12 @@ def live_recognition(context: RealtimeContext, config: SessionConfig) -> LiveRec
         ServerError: it is not served.
     """
     wanted, voice = config.input.transcription, config.input.turn_detection
+    allowed = wanted.languages or []
+    only = allowed[0] if len(allowed) == 1 and not wanted.language else None
     recognition = RecognitionRequest(
         model=context.resolve_model(wanted.model),
-        language=wanted.language or "",
-        languages=tuple(wanted.languages or ()),
+        language=only or wanted.language or "",
+        languages=() if only else tuple(allowed),
         initial_prompt=wanted.prompt or "",
         hotwords=tuple(wanted.keywords or ()),
         voice={"threshold": voice.threshold} if voice else {},
@@ -119,7 +123,7 @@ class Session:
                 group.create_task(self._read(inbox))
                 group.create_task(self._work())
         except CallerLeftError as left:
-            if self.working or left.code not in _LEFT_IN_ORDER:
+            if self.working or not inbox.is_empty or left.code not in _LEFT_IN_ORDER:
                 raise CancelledError("the caller went away") from left
 
     async def _read(self, inbox: Inbox) -> None:
@@ -221,15 +225,14 @@ class Session:
             pass
         except TooLargeError:
             raise
-        except ServerError as error:
+        except TriscribeError as error:
             if not await turns.fail(self._told(error)):
                 raise
 
-    def _told(self, error: ServerError) -> ServerError:
+    def _told(self, error: TriscribeError) -> ServerError:
         """What the caller hears of it; the reason of a fault of ours stays in the log."""
-        if not isinstance(error, InternalError):
-            return error
-        logger.error("item_failed", exc_info=error, extra={"request_id": self._call.request_id})
-        return InternalError(
-            f"this could not be transcribed; the log of request {self._call.request_id} has the reason"
-        )
+        told, request = as_server_error(error), self._call.request_id
+        if told is not None and not isinstance(told, InternalError):
+            return told
+        logger.error("item_failed", exc_info=error, extra={"request_id": request})
+        return InternalError(f"this could not be transcribed; the log of request {request} has the reason")

@@ -114,7 +114,7 @@ class BufferTurn:
     @property
     def pending(self) -> bool:
         """See `Turns`."""
-        return self._stretch.ending is not None
+        return self._stretch.is_due
 
     @property
     def finished(self) -> bool:
