@@ -1,4 +1,4 @@
-"""Whatever a caller sends, the Realtime door tells it what is wrong: 150 sessions of up to 12 messages."""
+"""Whatever a caller sends, the Realtime door tells it what is wrong: 300 sessions of up to 12 messages."""
 
 from __future__ import annotations
 
@@ -68,27 +68,27 @@ events = st.one_of(
 )
 messages = events.map(json.dumps) | st.text(max_size=40) | st.binary(max_size=40)
 
-CLOSED_BY_US = {1007}
-"""Audio that is a file while voice detection makes the turns."""
+FILE_AS_AUDIO = 1007
+"""Closed by us: what looks like a file cannot be listened to while voice detection makes the turns."""
 
 
 @settings(
-    max_examples=150,
+    max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(sent=st.lists(messages, max_size=12))
 def test_whatever_is_sent_the_session_goes_on_or_says_why_not(door, sent):
+    code = None
     with connect(f"ws://{door.address}/v1/realtime", compression=None, close_timeout=5) as socket:
         assert json.loads(socket.recv(30))["type"] == "session.created"
         try:
             for message in sent:
                 socket.send(message)
-            socket.send('{"type": "input_audio_buffer.clear", "event_id": "last"}')
             socket.send('{"type": "nothing", "event_id": "last"}')
             while json.loads(socket.recv(60)).get("error", {}).get("event_id") != "last":
                 pass
         except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            assert closed.rcvd.code in CLOSED_BY_US  # noqa: PT017 - a session may go on
+            code = closed.rcvd.code if closed.rcvd else 1006
+    assert code in (None, FILE_AS_AUDIO)
     assert door.ended("INTERNAL") == 0
