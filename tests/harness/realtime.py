@@ -37,6 +37,7 @@ ALIASES = (
     "gpt-realtime-whisper",
 )
 PAGE = "https://page.example"
+_BY_CALLERS = ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "UNAUTHENTICATED")
 _STATUS = {"UNAUTHENTICATED": 401, "NOT_FOUND": 404, "RESOURCE_EXHAUSTED": 429, "UNAVAILABLE": 503}
 
 
@@ -99,6 +100,8 @@ class RealtimeServer:
                 watcher=watcher,
                 origins=(PAGE,),
                 resolve_model=lambda name: next(iter(watcher.catalogue.models)) if name in (None, *ALIASES) else name,
+                peer=lambda scope: str(scope["client"][0]),
+                error_body=error_body,
                 refused=_refused,
             )
             app = Starlette(routes=[realtime_route(context)])
@@ -117,9 +120,14 @@ class RealtimeServer:
             watching.cancel()
 
 
+def error_body(error: ServerError) -> dict[str, str | None]:
+    """As OpenAI's API tells errors."""
+    kind = "invalid_request_error" if error.code in _BY_CALLERS else "server_error"
+    return {"message": str(error), "type": kind, "param": error.field, "code": error.code.lower()}
+
+
 def _refused(error: ServerError, request_id: str) -> Response:
-    body = {"message": str(error), "type": "invalid_request_error", "param": error.field, "code": error.code}
-    return JSONResponse({"error": body}, _STATUS.get(error.code, 400), {"x-request-id": request_id})
+    return JSONResponse({"error": error_body(error)}, _STATUS.get(error.code, 400), {"x-request-id": request_id})
 
 
 @contextmanager

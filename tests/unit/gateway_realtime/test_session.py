@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
+from tests.harness.realtime import error_body
 from triscribe.errors import AudioError, InternalError, UnavailableError
 from triscribe.gateway.realtime import RealtimeContext, realtime_route
 from triscribe.live.events import FinalResult, SpeechActivity, UtteranceFinal
@@ -64,6 +65,8 @@ def connected(script: Script, **settings: Any) -> Iterator[Any]:
         watcher=SimpleNamespace(catalogue=CATALOGUE),  # type: ignore[arg-type]
         origins=(),
         resolve_model=lambda name: name or "base",
+        peer=lambda scope: "here",
+        error_body=error_body,
         refused=lambda error, request_id: JSONResponse({"error": str(error)}, 400),
     )
     client = TestClient(Starlette(routes=[realtime_route(context)]))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from triscribe.errors import ServerError
 from triscribe.service.calls import Calls
@@ -25,6 +26,8 @@ class RealtimeContext:
         watcher: knows what is served.
         origins: web pages that may connect from a browser; "*" lets all of them.
         resolve_model: the served model that a caller means; None is the usual one.
+        peer: who calls, where there are no tokens.
+        error_body: an error as OpenAI tells it: "type", "code", "message" and "param".
         refused: the HTTP answer to a caller that does not get in, by the error and the id of the request.
     """
 
@@ -34,4 +37,6 @@ class RealtimeContext:
     watcher: Watcher
     origins: Collection[str]
     resolve_model: Callable[[str | None], str]
+    peer: Callable[[Scope], str]
+    error_body: Callable[[ServerError], dict[str, str | None]]
     refused: Callable[[ServerError, str], Response]

@@ -43,7 +43,7 @@ def realtime_route(context: RealtimeContext) -> WebSocketRoute:
 async def _answer(context: RealtimeContext, websocket: WebSocket) -> None:
     """Let a caller in, serve it, and say why where that ends."""
     headers = dict(websocket.headers)
-    call = Call("Realtime", request_id(headers))
+    call = Call("Realtime", getattr(websocket.state, "request_id", None) or request_id(headers))
     origin = headers.get("origin")
     if origin is not None and not {origin, "*"} & set(context.origins):
         message = "pages of this origin may not connect"
@@ -53,8 +53,7 @@ async def _answer(context: RealtimeContext, websocket: WebSocket) -> None:
     token = _browser_token(websocket)
     if token is not None and "authorization" not in headers:
         headers["authorization"] = f"Bearer {token}"
-    peer = websocket.client.host if websocket.client else ""
-    arrival = Arrival(headers, peer, PATH, lambda: None)
+    arrival = Arrival(headers, context.peer(websocket.scope), PATH, lambda: None)
     try:
         await context.calls.answer(call, arrival, partial(_serve, context, websocket, call))
     except ServerError as refusal:
@@ -63,7 +62,7 @@ async def _answer(context: RealtimeContext, websocket: WebSocket) -> None:
 
 
 async def _serve(context: RealtimeContext, websocket: WebSocket, call: Call) -> None:
-    outlet = Outlet(websocket)
+    outlet = Outlet(websocket, context.error_body)
     session = Session(context, call, outlet, _first_config(context, websocket))
     subprotocol = _SUBPROTOCOL if _SUBPROTOCOL in websocket.scope["subprotocols"] else None
     try:
@@ -91,7 +90,7 @@ async def _refuse(context: RealtimeContext, websocket: WebSocket, call: Call, re
     if websocket.application_state == WebSocketState.CONNECTING:
         await websocket.send_denial_response(context.refused(refusal, call.request_id))
         return
-    await Outlet(websocket).error(refusal)
+    await Outlet(websocket, context.error_body).error(refusal)
     code = 1009 if isinstance(refusal, TooLargeError) else _CLOSE.get(refusal.code, 1011)
     await websocket.close(code, refusal.code)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from triscribe.errors import ServerError
 from triscribe.gateway.grpc.messages import bcp47
-from triscribe.gateway.realtime.outlet import Outlet, error_body, new_id
+from triscribe.gateway.realtime.outlet import Outlet, new_id
 from triscribe.gateway.realtime.transcripts import ItemText, Piece
 from triscribe.live.events import FinalResult, InterimResult
 
@@ -103,7 +103,7 @@ class Item:
 
     async def fail(self, error: ServerError) -> None:
         """Say that there will be no text."""
-        await self.send(f"{_TRANSCRIPTION}.failed", content_index=0, error=error_body(error))
+        await self.send(f"{_TRANSCRIPTION}.failed", content_index=0, error=self.conversation.outlet.told(error))
 
     def _logprobs(self, pieces: list[Piece]) -> dict[str, Any]:
         return {"logprobs": [piece.logprob() for piece in pieces]} if self.logprobs else {}

@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from triscribe.errors import ServerError
+from triscribe.errors import InvalidArgumentError, ServerError
+
+ErrorBody = Callable[[ServerError], dict[str, str | None]]
+
+EMPTY_BUFFER = "input_audio_buffer_commit_empty"
+
+_PARAMS = {
+    "model": "session.audio.input.transcription.model",
+    "language": "session.audio.input.transcription.language",
+    "languages": "session.audio.input.transcription.languages",
+    "initial_prompt": "session.audio.input.transcription.prompt",
+    "hotwords": "session.audio.input.transcription.keywords",
+    "voice": "session.audio.input.turn_detection.threshold",
+    "speech_end_timeout": "session.audio.input.turn_detection.silence_duration_ms",
+    "prefix": "session.audio.input.turn_detection.prefix_padding_ms",
+    "idle": "session.audio.input.turn_detection.idle_timeout_ms",
+}
+"""Names that refusals use inside, and where a session has them."""
+
+
+class EmptyBufferError(InvalidArgumentError):
+    """There is nothing to commit; OpenAI has a code for this one."""
 
 
 class CallerLeftError(Exception):
@@ -25,10 +47,16 @@ def new_id(kind: str) -> str:
 
 
 class Outlet:
-    """Sends; waits while the caller does not read."""
+    """Sends; waits while the caller does not read.
 
-    def __init__(self, websocket: WebSocket) -> None:
+    Args:
+        websocket: to the caller.
+        body: an error as OpenAI tells it: "type", "code", "message" and "param".
+    """
+
+    def __init__(self, websocket: WebSocket, body: ErrorBody) -> None:
         self._websocket = websocket
+        self._body = body
 
     async def send(self, kind: str, **fields: Any) -> None:
         """Send one event.
@@ -44,49 +72,9 @@ class Outlet:
 
     async def error(self, error: ServerError, cause: str | None = None) -> None:
         """Tell of an error; `cause` is the caller's name of the event that led to it."""
-        await self.send("error", error=error_body(error) | {"event_id": cause})
+        await self.send("error", error=self.told(error) | {"event_id": cause})
 
-
-_TYPES = {
-    "UNAUTHENTICATED": "authentication_error",
-    "RESOURCE_EXHAUSTED": "rate_limit_error",
-    "UNAVAILABLE": "server_error",
-    "DEADLINE_EXCEEDED": "server_error",
-    "INTERNAL": "server_error",
-}
-
-_CODES = {
-    "INVALID_ARGUMENT": "invalid_value",
-    "NOT_FOUND": "model_not_found",
-    "FAILED_PRECONDITION": "unsupported_value",
-}
-
-_PARAMS = {
-    "model": "session.audio.input.transcription.model",
-    "language": "session.audio.input.transcription.language",
-    "languages": "session.audio.input.transcription.languages",
-    "initial_prompt": "session.audio.input.transcription.prompt",
-    "hotwords": "session.audio.input.transcription.keywords",
-    "voice": "session.audio.input.turn_detection.threshold",
-    "speech_end_timeout": "session.audio.input.turn_detection.silence_duration_ms",
-    "prefix": "session.audio.input.turn_detection.prefix_padding_ms",
-    "idle": "session.audio.input.turn_detection.idle_timeout_ms",
-}
-"""Names that refusals use inside, and where a session has them."""
-
-
-class EmptyBufferError(ServerError):
-    """There is nothing to commit; OpenAI has a code for this one."""
-
-    code = "INVALID_ARGUMENT"
-
-
-def error_body(error: ServerError) -> dict[str, str | None]:
-    """An error as OpenAI tells it."""
-    code = _CODES.get(error.code, error.code.lower())
-    return {
-        "type": _TYPES.get(error.code, "invalid_request_error"),
-        "code": "input_audio_buffer_commit_empty" if isinstance(error, EmptyBufferError) else code,
-        "message": str(error),
-        "param": _PARAMS.get(error.field or "", error.field),
-    }
+    def told(self, error: ServerError) -> dict[str, str | None]:
+        """The error in the words of a session."""
+        body = self._body(error) | {"param": _PARAMS.get(error.field or "", error.field)}
+        return body | {"code": EMPTY_BUFFER} if isinstance(error, EmptyBufferError) else body

@@ -196,6 +196,8 @@ class VoiceTurns:
         could = bool(self._items)
         while self._items:
             item = self._items.popleft()
+            if not item.committed and self._stretch.ending == "cleared":
+                continue
             if not item.committed:
                 await self._end(item, self._stretch.reached_s, cut_short=False)
             await item.fail(error)
