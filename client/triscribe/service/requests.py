@@ -150,9 +150,8 @@ def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
         raise InvalidArgumentError("live audio needs explicit_decoding_config", field="pcm")
     if recognition.diarization is not None:
         raise InvalidArgumentError("speakers cannot be named in live audio; use UploadRecognize", field="diarization")
-    if options.language == languages.MULTI or options.languages:
-        field = "languages" if options.languages else "language"
-        raise InvalidArgumentError("live audio has one language, given or detected among all", field=field)
+    if options.language == languages.MULTI:
+        raise InvalidArgumentError("live audio has one language, given or detected", field="language")
     if options.audio_track is not None:
         raise InvalidArgumentError("live audio has no tracks", field="audio_track")
     if options.channels == "split":

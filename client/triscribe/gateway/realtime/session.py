@@ -55,12 +55,10 @@ def live_recognition(context: RealtimeContext, config: SessionConfig) -> LiveRec
         ServerError: it is not served.
     """
     wanted, voice = config.input.transcription, config.input.turn_detection
-    allowed = wanted.languages or []
-    only = allowed[0] if len(allowed) == 1 and not wanted.language else None
     recognition = RecognitionRequest(
         model=context.resolve_model(wanted.model),
-        language=only or wanted.language or "",
-        languages=() if only else tuple(allowed),
+        language=wanted.language or "",
+        languages=tuple(wanted.languages or ()),
         initial_prompt=wanted.prompt or "",
         hotwords=tuple(wanted.keywords or ()),
         voice={"threshold": voice.threshold} if voice else {},
