@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
+from tests.harness.processes import wait_for
 from tests.harness.realtime import error_body
 from triscribe.errors import AudioError, InternalError, UnavailableError
 from triscribe.gateway.realtime import RealtimeContext, realtime_route
@@ -56,11 +57,11 @@ class Script:
 
 
 @contextmanager
-def connected(script: Script, **settings: Any) -> Iterator[Any]:
+def connected(script: Script, metrics: Metrics | None = None, **settings: Any) -> Iterator[Any]:
     """A socket to a door with these streams."""
     context = RealtimeContext(
         settings=GatewaySettings(**settings),
-        calls=Calls(None, CallLimits(9, 9), Metrics()),
+        calls=Calls(None, CallLimits(9, 9), metrics or Metrics()),
         streams=script,  # type: ignore[arg-type]
         watcher=SimpleNamespace(catalogue=CATALOGUE),  # type: ignore[arg-type]
         origins=(),
@@ -149,6 +150,29 @@ def test_a_stream_that_fails_without_an_utterance_ends_the_session(error, code):
 
 def kind_of(code: int) -> str:
     return {1007: "INVALID_ARGUMENT", 1013: "UNAVAILABLE"}[code]
+
+
+@pytest.mark.parametrize(
+    ("close", "appended", "code"),
+    [
+        (1000, False, "OK"),
+        (1001, False, "OK"),
+        (1006, False, "CANCELLED"),
+        (1000, True, "CANCELLED"),
+        (1012, False, "UNAVAILABLE"),
+    ],
+)
+def test_how_a_session_ended_is_counted(close, appended, code):
+    """A caller that hangs up in order, is cut off, leaves work behind, or is sent away by the server."""
+    metrics = Metrics()
+    with connected(Script([BEGIN]), metrics) as socket:
+        socket.receive_json()
+        if appended:
+            send(socket, "input_audio_buffer.append", audio=SECOND)
+            kinds(socket, "speech_started")
+        socket.close(close)
+        labels = {"method": "Realtime", "model": "", "code": code}
+        assert wait_for(lambda: metrics.registry.get_sample_value("triscribe_gateway_requests_total", labels) == 1.0, 5)
 
 
 def test_who_says_nothing_is_asked_to_leave_unless_it_waits():

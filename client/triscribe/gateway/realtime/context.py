@@ -25,7 +25,7 @@ class RealtimeContext:
         streams: recognise.
         watcher: knows what is served.
         origins: web pages that may connect from a browser; "*" lets all of them.
-        resolve_model: the served model that a caller means; None is the usual one.
+        resolve_model: the name of the model that a caller means, never empty; None is the usual one.
         peer: who calls, where there are no tokens.
         error_body: an error as OpenAI tells it: "type", "code", "message" and "param".
         refused: the HTTP answer to a caller that does not get in, by the error and the id of the request.

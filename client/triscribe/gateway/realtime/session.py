@@ -14,6 +14,7 @@ from triscribe.errors import (
     ServerError,
     TooLargeError,
     TriscribeError,
+    UnavailableError,
 )
 from triscribe.gateway.realtime.context import RealtimeContext
 from triscribe.gateway.realtime.inbox import Inbox
@@ -43,6 +44,9 @@ _STRETCHES = 8
 
 _LEAST_COMMIT_S = 0.1
 """As at OpenAI."""
+
+_CLOSED_BY_SERVER = 1012
+"""uvicorn's own code, where it ends first."""
 
 _LEFT_IN_ORDER = (1000, 1001, 1005)
 """Codes with which a caller closes, or a browser whose page goes away."""
@@ -121,6 +125,8 @@ class Session:
                 group.create_task(self._read(inbox))
                 group.create_task(self._work())
         except CallerLeftError as left:
+            if left.code == _CLOSED_BY_SERVER:
+                raise UnavailableError("the gateway is shutting down") from left
             if self.working or not inbox.is_empty or left.code not in _LEFT_IN_ORDER:
                 raise CancelledError("the caller went away") from left
 
