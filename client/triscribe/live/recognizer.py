@@ -22,21 +22,30 @@ from triscribe.errors import (
     UnavailableError,
 )
 from triscribe.live.agreement import LocalAgreement, longest_pause
+from triscribe.live.events import (
+    FinalResult,
+    InterimResult,
+    LiveEvent,
+    LiveOptions,
+    Silence,
+    SpeechActivity,
+    UtteranceFinal,
+)
 from triscribe.live.stretches import Recognize
 from triscribe.live.tail import AudioTail
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
 from triscribe.transcription.placing import placed
-from triscribe.types import SAMPLE_RATE, Notice, Samples, Segment
+from triscribe.types import SAMPLE_RATE, Notice, Samples
 
 BLOCK_SAMPLES = 4096
 """Samples judged by voice detection at once (256 ms): small enough to be prompt, large enough to be cheap."""
 
 _PAD_S = 0.3
-"""Kept on both sides of an utterance."""
+"""Kept behind an utterance."""
 
-_KEPT_S = 1.0
-"""Silence that is kept, since a beginning is known a block late and padded."""
+_LATE_S = 0.7
+"""A beginning is known a block late: so much silence is kept beside what is kept before every utterance."""
 
 _LONGEST_S = 28.0
 """Most audio in one request, of the 30 s that it may hold."""
@@ -68,36 +77,6 @@ _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, Int
 """Errors that only cost an interim: the next one is tried. The same errors in a final end the stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinalResult:
-    """Segments that will not change, in the stream's seconds.
-
-    `delay_s`: seconds since the last sample that they are about came in.
-    """
-
-    segments: tuple[Segment, ...]
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class InterimResult:
-    """What follows the finals so far, as it looks now; `stability`, 0 to 1, is the share that did not change lately."""
-
-    segments: tuple[Segment, ...]
-    stability: float
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechActivity:
-    """Speech begins or ends at `time_s`, in the stream's seconds."""
-
-    begins: bool
-    time_s: float
-
-
-LiveEvent = FinalResult | InterimResult | SpeechActivity
-
-
 @dataclass
 class _Utterance:
     start: int
@@ -107,16 +86,6 @@ class _Utterance:
     def fits(self, start: int) -> bool:
         """Whether it has ended, and what is left of it from `start` on fits into one request."""
         return self.end is not None and self.end - start <= _LONGEST_S * SAMPLE_RATE
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOptions:
-    """What is sent beside finals, and the silence that ends an utterance, in seconds."""
-
-    interims: bool
-    events: bool
-    end_s: float
-    language: str | None
 
 
 class LiveRecognizer:
@@ -132,10 +101,11 @@ class LiveRecognizer:
         self._recognize = recognize
         self._options = options
         self._threads = threads
-        self._endpointer = Endpointer(options.end_s)
+        self._endpointer = Endpointer(options.end_s, options.voice)
         self._tail = AudioTail()
         self._utterances: deque[_Utterance] = deque()
         self._done = 0
+        self._quiet_since = 0
         self._finished = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -170,7 +140,7 @@ class LiveRecognizer:
         await self._take(self._waiting)
         self._waiting = self._waiting[:0]
         for event in self._endpointer.finish():
-            await self._note(event)
+            await self._note(event, cut_short=True)
         self._finished = True
         self._news.set()
 
@@ -184,10 +154,12 @@ class LiveRecognizer:
             if self._utterances:
                 await self._follow(self._utterances[0])
                 self._utterances.popleft()
+                if self._options.utterances:
+                    await self.events.put(UtteranceFinal())
             elif self._finished:
                 break
             else:
-                self._progressed(self._tail.end - round(_KEPT_S * SAMPLE_RATE))
+                self._progressed(self._tail.end - round((self._options.prefix_s + _LATE_S) * SAMPLE_RATE))
                 await self._wait()
 
     async def _take(self, block: Samples) -> None:
@@ -198,18 +170,32 @@ class LiveRecognizer:
         loop = asyncio.get_running_loop()
         for event in await loop.run_in_executor(self._threads, self._endpointer.push, block):
             await self._note(event)
+        await self._note_silence()
         self._news.set()
 
-    async def _note(self, event: SpeechEvent) -> None:
-        pad = round(_PAD_S * SAMPLE_RATE)
+    async def _note(self, event: SpeechEvent, *, cut_short: bool = False) -> None:
+        """Tell of a beginning or an end before anything can be told about the utterance."""
         if event.begins:
             last_end = self._utterances[-1].end if self._utterances else self._done
-            self._utterances.append(_Utterance(max(event.sample - pad, last_end or 0, 0)))
+            edge = max(event.sample - round(self._options.prefix_s * SAMPLE_RATE), last_end or 0, 0)
         else:
-            self._utterances[-1].end = min(event.sample + pad, self._tail.end)
-            self._utterances[-1].ended.set()
+            edge = min(event.sample + round(_PAD_S * SAMPLE_RATE), self._tail.end)
+            self._quiet_since = event.sample
         if self._options.events:
-            await self.events.put(SpeechActivity(event.begins, event.sample / SAMPLE_RATE))
+            times = event.sample / SAMPLE_RATE, edge / SAMPLE_RATE
+            await self.events.put(SpeechActivity(event.begins, *times, cut_short))
+        if event.begins:
+            self._utterances.append(_Utterance(edge))
+        else:
+            self._utterances[-1].end = edge
+            self._utterances[-1].ended.set()
+
+    async def _note_silence(self) -> None:
+        idle_s, end = self._options.idle_s, self._tail.end
+        if idle_s is None or self._endpointer.speaking or end - self._quiet_since < idle_s * SAMPLE_RATE:
+            return
+        start, self._quiet_since = self._quiet_since, end
+        await self.events.put(Silence(start / SAMPLE_RATE, end / SAMPLE_RATE))
 
     async def _wait(self) -> None:
         self._news.clear()

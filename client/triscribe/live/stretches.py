@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from triscribe.language.switching import Spoken
 from triscribe.transcription.chunks import ChunkTranscriber
+from triscribe.transcription.detection import LanguageDetector
 from triscribe.types import Chunk, ChunkResult, Samples
 
 _QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps": True, "retry_within_s": 0.0}
@@ -46,5 +47,15 @@ class StretchTranscriber:
     async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
         """See `Recognize`."""
         transcriber, overrides = (self.final, _FINAL) if quality == "final" else (self.quick, _QUICK)
-        spoken = Spoken(language, 1.0) if language else None
-        return await transcriber.transcribe(Chunk(0, 0.0, samples), spoken, "interactive", **overrides)
+        chunk = Chunk(0, 0.0, samples)
+        spoken = Spoken(language, 1.0) if language else await _found(chunk, transcriber)
+        return await transcriber.transcribe(chunk, spoken, "interactive", **overrides)
+
+
+async def _found(chunk: Chunk, transcriber: ChunkTranscriber) -> Spoken | None:
+    """The most probable of the allowed languages; None leaves it to the server, where all are."""
+    if not transcriber.options.languages:
+        return None
+    (found,) = await LanguageDetector(transcriber.session, transcriber.options).detect([chunk])
+    best = max(found, key=found.__getitem__)
+    return Spoken(best, found[best])

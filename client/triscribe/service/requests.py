@@ -11,6 +11,7 @@ from triscribe.diarization.options import DiarizationOptions
 from triscribe.errors import FailedPreconditionError, InvalidArgumentError, UsageError
 from triscribe.language import languages
 from triscribe.language.chinese import Script
+from triscribe.live.events import DEFAULT_PREFIX_S, LiveOptions
 from triscribe.media import tracks
 from triscribe.media.declared import Encoding, PcmFormat
 from triscribe.service.catalogue import Catalogue, ServedModel
@@ -23,6 +24,9 @@ MIN_RATE, MAX_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
 MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.2, 5.0, 0.6
 """Silence that ends an utterance of live audio, in seconds."""
+MAX_PREFIX_S = 2.0
+"""Most that is kept before the speech of live audio, in seconds."""
+MIN_IDLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class RecognitionRequest:
         hotwords: terms to expect.
         pcm: how headerless audio is encoded; None for a file with a header.
         diarization: "num_speakers", "min_speakers", "max_speakers", as far as they are known; None: no speakers.
+        voice: fields of `VadOptions`, as far as they are not left to the server.
         decoding: further options of docs/contracts.md.
     """
 
@@ -51,6 +56,7 @@ class RecognitionRequest:
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = True
     voice_detection: bool = True
+    voice: Mapping[str, float] = field(default_factory=dict)
     pcm: PcmFormat | None = None
     diarization: Mapping[str, int] | None = None
     decoding: Mapping[str, Any] = field(default_factory=dict)
@@ -58,12 +64,15 @@ class RecognitionRequest:
 
 @dataclass(frozen=True)
 class LiveRequest:
-    """The same for live audio; `end_s` is the silence that ends an utterance, in seconds."""
+    """The same for live audio; the other fields are those of `LiveOptions`."""
 
     recognition: RecognitionRequest
     interims: bool = False
     events: bool = False
     end_s: float = DEFAULT_END_S
+    prefix_s: float = DEFAULT_PREFIX_S
+    utterances: bool = False
+    idle_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,16 +93,13 @@ class Recognition:
 
 @dataclass(frozen=True)
 class LiveRecognition:
-    """A request for live audio that was checked; `language` is a code that the model knows, None detects it."""
+    """A request for live audio that was checked; its language is a code that the model knows, None detects it."""
 
     model: str
-    language: str | None
     notices: tuple[Notice, ...]
     options: TranscribeOptions
     pcm: PcmFormat
-    interims: bool
-    events: bool
-    end_s: float
+    listening: LiveOptions
 
 
 def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool) -> Recognition:
@@ -126,7 +132,7 @@ def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool
         initial_prompt=request.initial_prompt or None,
         hotwords=", ".join(request.hotwords) or None,
         word_timestamps=request.word_timestamps,
-        voice_detection=VadOptions() if request.voice_detection else None,
+        voice_detection=_voice(request),
         decoding=_decoding(request.decoding),
     )
     return Recognition(model.name, options, request.pcm, _diarization(request.diarization, diarizer=diarizer))
@@ -144,32 +150,45 @@ def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
         raise InvalidArgumentError("live audio needs explicit_decoding_config", field="pcm")
     if recognition.diarization is not None:
         raise InvalidArgumentError("speakers cannot be named in live audio; use UploadRecognize", field="diarization")
-    if options.language == languages.MULTI or options.languages:
-        raise InvalidArgumentError("live audio has one language, given or detected among all", field="language")
+    if options.language == languages.MULTI:
+        raise InvalidArgumentError("live audio has one language, given or detected", field="language")
     if options.audio_track is not None:
         raise InvalidArgumentError("live audio has no tracks", field="audio_track")
     if options.channels == "split":
         raise InvalidArgumentError("the channels of live audio are mixed", field="channels")
     if options.voice_detection is None:
         raise InvalidArgumentError("live audio always detects voices", field="voice_detection")
+    _check_lengths(request)
+    asked = options.asked_language
+    known = catalogue.models[recognition.model].languages
+    language = asked.fallback if asked.code is not None and asked.code not in known else asked.code
+    listening = LiveOptions(
+        interims=request.interims,
+        events=request.events,
+        end_s=request.end_s,
+        language=language,
+        voice=options.voice_detection,
+        prefix_s=request.prefix_s,
+        utterances=request.utterances,
+        idle_s=request.idle_s,
+    )
+    return LiveRecognition(recognition.model, language_notices(asked, language), options, recognition.pcm, listening)
+
+
+def _check_lengths(request: LiveRequest) -> None:
     if not MIN_END_S <= request.end_s <= MAX_END_S:
         raise InvalidArgumentError(
             f"speech_end_timeout must be {MIN_END_S:g} to {MAX_END_S:g} s, not {request.end_s:g}",
             field="speech_end_timeout",
         )
-    asked = options.asked_language
-    known = catalogue.models[recognition.model].languages
-    language = asked.fallback if asked.code is not None and asked.code not in known else asked.code
-    return LiveRecognition(
-        recognition.model,
-        language,
-        language_notices(asked, language),
-        options,
-        recognition.pcm,
-        request.interims,
-        request.events,
-        request.end_s,
-    )
+    if not 0 <= request.prefix_s <= MAX_PREFIX_S:
+        raise InvalidArgumentError(
+            f"0 to {MAX_PREFIX_S:g} s are kept before speech, not {request.prefix_s:g}", field="prefix"
+        )
+    if request.idle_s is not None and request.idle_s < MIN_IDLE_S:
+        raise InvalidArgumentError(
+            f"silence is told after {MIN_IDLE_S:g} s at least, not {request.idle_s:g}", field="idle"
+        )
 
 
 def pcm_format(encoding: Encoding | None, sample_rate: int, channels: int) -> PcmFormat:
@@ -225,6 +244,15 @@ def _allowed(names: Iterable[str], language: str | None) -> tuple[str, ...]:
     if allowed and language:
         raise InvalidArgumentError(f"the language is {language!r}, so there are none to choose from", field="languages")
     return allowed
+
+
+def _voice(request: RecognitionRequest) -> VadOptions | None:
+    if not request.voice_detection:
+        return None
+    try:
+        return VadOptions(**request.voice)
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field="voice") from error
 
 
 def _diarization(wanted: Mapping[str, int] | None, *, diarizer: bool) -> DiarizationOptions | None:

@@ -9,7 +9,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from triscribe.errors import TooLargeError
-from triscribe.live.recognizer import FinalResult, LiveEvent, LiveOptions, LiveRecognizer
+from triscribe.live.events import FinalResult, LiveEvent
+from triscribe.live.recognizer import LiveRecognizer
 from triscribe.live.stretches import StretchTranscriber
 from triscribe.media.pcm import PcmStream
 from triscribe.service.calls import Call
@@ -34,6 +35,9 @@ class StreamEnd:
     mix: str | None = None
 
 
+StreamEvent = LiveEvent | StreamEnd
+
+
 class Streams:
     """Takes live calls of all doors.
 
@@ -52,8 +56,10 @@ class Streams:
 
     async def recognize(
         self, call: Call, live: LiveRecognition, packets: AsyncIterator[bytes]
-    ) -> AsyncGenerator[LiveEvent | StreamEnd]:
+    ) -> AsyncGenerator[StreamEvent]:
         """Yield what becomes known of a stream, `StreamEnd` last. Close the iterator to give the stream up.
+
+        A call may have several streams, one after the other; its lengths and limits are those of all together.
 
         Args:
             call: this call.
@@ -69,17 +75,18 @@ class Streams:
         recognize = StretchTranscriber(
             ChunkTranscriber(self._sessions.quick, live.options), ChunkTranscriber(self._sessions.patient, live.options)
         )
-        options = LiveOptions(live.interims, live.events, live.end_s, live.language)
-        recognizer = LiveRecognizer(recognize, options, self._threads)
+        recognizer = LiveRecognizer(recognize, live.listening, self._threads)
         audio = PcmStream(live.pcm)
+        before_s = call.audio_in_s
         work = asyncio.create_task(self._work(call, audio, recognizer, packets))
         async with aclosing(while_working(recognizer.events, work)) as events:
             async for event in events:
                 if isinstance(event, FinalResult):
-                    call.audio_out_s = event.segments[-1].end
+                    call.audio_out_s = before_s + event.segments[-1].end
                     call.outstanding_s = {"text": recognizer.outstanding_s}
                     self._metrics.final_delay_seconds.labels(call.model).observe(event.delay_s)
                 yield event
+        call.outstanding_s = {}
         yield StreamEnd(
             recognizer.model,
             recognizer.language,
@@ -99,9 +106,10 @@ class Streams:
     async def _receive(
         self, call: Call, audio: PcmStream, recognizer: LiveRecognizer, packets: AsyncIterator[bytes]
     ) -> None:
+        before_s = call.audio_in_s
         async for packet in packets:
             await recognizer.push(audio.push(packet)[0])
-            call.audio_in_s = recognizer.received_s
+            call.audio_in_s = before_s + recognizer.received_s
             call.outstanding_s = {"text": recognizer.outstanding_s}
             if call.audio_in_s > self._settings.max_streaming_s:
                 raise TooLargeError(f"the stream is longer than {self._settings.max_streaming_s:g} s", field="audio")

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from triscribe.errors import InternalError, UnavailableError
-from triscribe.live.recognizer import FinalResult, InterimResult, LiveOptions, LiveRecognizer
+from triscribe.live.events import (
+    FinalResult,
+    InterimResult,
+    LiveOptions,
+    Silence,
+    SpeechActivity,
+    UtteranceFinal,
+)
+from triscribe.live.recognizer import LiveRecognizer
+from triscribe.speech.vad import VadOptions
 from triscribe.tasks import while_working
 from triscribe.types import SAMPLE_RATE, ChunkResult, Segment, Word
 
@@ -164,3 +173,80 @@ def test_speech_is_due_while_there_is_time_for_its_final(monkeypatch, age_s, qui
     now += age_s
     assert recognizer._is_due(0, 10 * SAMPLE_RATE) is is_due
     assert not recognizer._is_due(9 * SAMPLE_RATE, 10 * SAMPLE_RATE)
+
+
+async def listen(server, samples, **options):
+    """All events for `samples`, sent as fast as they are taken."""
+    with ThreadPoolExecutor(1) as pool:
+        listening = LiveOptions(interims=False, events=True, end_s=0.6, language="en", utterances=True, **options)
+        recognizer = LiveRecognizer(server.recognize, listening, pool)
+
+        async def feed():
+            await recognizer.push(samples)
+            await recognizer.finish()
+
+        async def work():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(feed())
+                group.create_task(recognizer.run())
+
+        return [event async for event in while_working(recognizer.events, asyncio.create_task(work()))]
+
+
+async def test_every_utterance_is_told_final_once_and_after_all_of_it(conversation):
+    silence = np.zeros(2 * SAMPLE_RATE, np.float32)
+    speech = conversation.part(8.2, 9.8)
+    events = await listen(Server(), np.concatenate([silence, speech, silence, speech, silence]))
+    begins = [e for e in events if isinstance(e, SpeechActivity) and e.begins]
+    ends = [e for e in events if isinstance(e, SpeechActivity) and not e.begins]
+    assert len(begins) == len(ends) == len([e for e in events if isinstance(e, UtteranceFinal)]) == 2
+    kinds = [type(event) for event in events]
+    assert kinds.index(FinalResult) < kinds.index(UtteranceFinal)
+    assert not any(end.cut_short for end in ends)
+    for begin, end in zip(begins, ends, strict=True):
+        assert begin.edge_s == pytest.approx(begin.time_s - 0.3)
+        assert end.edge_s == pytest.approx(end.time_s + 0.3)
+    assert kinds[-1] is UtteranceFinal
+
+
+async def test_an_utterance_without_text_is_told_final_too(conversation):
+    class Mute(Server):
+        async def recognize(self, samples, *, quality, language):
+            return ChunkResult(0, "base", "en", 0.9, ())
+
+    events = await listen(Mute(), conversation.part(8.2, 9.6))
+    assert [type(event) for event in events] == [SpeechActivity, SpeechActivity, UtteranceFinal]
+    assert events[1].cut_short  # the audio ended, not the speech
+
+
+@pytest.mark.parametrize(("prefix_s", "kept_s"), [(0.0, 0.0), (1.5, 1.5), (5.0, 3.0)])
+async def test_as_much_is_kept_before_speech_as_is_asked_for(conversation, prefix_s, kept_s):
+    """As far as there is audio before it."""
+    samples = np.concatenate([np.zeros(3 * SAMPLE_RATE, np.float32), conversation.part(8.2, 9.6)])
+    server = Server()
+    begin = (await listen(server, samples, prefix_s=prefix_s))[0]
+    assert begin.time_s - begin.edge_s == pytest.approx(kept_s, abs=0.3)
+    assert server.longest_s == pytest.approx(len(samples) / SAMPLE_RATE - begin.edge_s, abs=0.01)
+
+
+async def test_silence_is_told_whenever_it_has_lasted(conversation):
+    silence = np.zeros(5 * SAMPLE_RATE, np.float32)
+    events = await listen(Server(), np.concatenate([silence, conversation.part(8.2, 9.8), silence]), idle_s=2.0)
+    silent = [event for event in events if isinstance(event, Silence)]
+    speech = [event.time_s for event in events if isinstance(event, SpeechActivity)]
+    assert len(silent) == 4
+    assert all(2.0 <= one.end_s - one.start_s <= 2.3 for one in silent)
+    assert silent[2].start_s == speech[1]
+    assert silent[0].start_s == 0.0
+
+
+async def test_a_higher_threshold_takes_less_for_speech(conversation):
+    samples = conversation.part(6, 12) * 0.05
+    generous = await listen(Server(), samples, voice=VadOptions(threshold=0.1))
+    strict = await listen(Server(), samples, voice=VadOptions(threshold=0.95, end_threshold=0.94))
+
+    def spoken(events):
+        times = [event.time_s for event in events if isinstance(event, SpeechActivity)]
+        return sum(times[1::2]) - sum(times[::2])
+
+    assert spoken(strict) < spoken(generous)

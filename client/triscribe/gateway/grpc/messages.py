@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from google.protobuf import duration_pb2
 
-from triscribe.live.recognizer import FinalResult, InterimResult, LiveEvent, SpeechActivity
+from triscribe.live.events import FinalResult, InterimResult, LiveEvent, Silence, SpeechActivity, UtteranceFinal
 from triscribe.service.catalogue import Catalogue
 from triscribe.service.recordings import Progress, Stage, UploadEvent
 from triscribe.service.settings import GatewaySettings
@@ -154,6 +154,8 @@ def streaming_message(event: LiveEvent | StreamEnd, request_id: str) -> pb.Strea
         case SpeechActivity(begins, time_s):
             kind = pb.SPEECH_EVENT_TYPE_SPEECH_ACTIVITY_BEGIN if begins else pb.SPEECH_EVENT_TYPE_SPEECH_ACTIVITY_END
             return pb.StreamingRecognizeResponse(speech_event_type=kind, speech_event_offset=duration(time_s))
+        case UtteranceFinal() | Silence():
+            raise AssertionError("no request of the proto asks for these")
         case StreamEnd():
             return pb.StreamingRecognizeResponse(metadata=_stream_metadata(event, request_id))
 
