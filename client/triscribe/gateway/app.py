@@ -19,6 +19,8 @@ from triscribe.errors import ServingError
 from triscribe.gateway.grpc.health import HealthService
 from triscribe.gateway.grpc.interceptor import SERVICE, CallInterceptor
 from triscribe.gateway.grpc.servicer import SpeechService
+from triscribe.gateway.http.app import HttpContext, http_app
+from triscribe.gateway.http.server import HttpServer
 from triscribe.gateway.tls import client_credentials, server_credentials
 from triscribe.machine import available_cores
 from triscribe.service import tracing
@@ -58,6 +60,7 @@ class Gateway:
         self.settings = settings or GatewaySettings()
         self.metrics = Metrics()
         self.address = ""
+        self.http_address = ""
         self.metrics_port = 0
         self.health_port = 0
         tokens = TokenFile(self.settings.tokens) if self.settings.tokens else None
@@ -72,6 +75,9 @@ class Gateway:
             self.settings.server_ca, self.settings.server_cert, self.settings.server_key
         )
         self._server: Any = None
+        self._http: HttpServer | None = None
+        self._is_serving = False
+        self._draining = False
         self._health = HealthService(("", SERVICE))
 
     async def __aenter__(self) -> Gateway:
@@ -96,6 +102,10 @@ class Gateway:
             service = SpeechService(self.settings, watcher, recordings, streams)
             await self._start(service)
             stack.push_async_callback(self._server.stop, 0)
+            context = HttpContext(
+                self.settings, self._calls, self.metrics, watcher, recordings, lambda: self._is_serving
+            )
+            await self._start_http(stack, context)
             self._start_metrics(stack)
             await self._start_health(stack)
             watching = asyncio.create_task(self._watch(watcher))
@@ -108,7 +118,12 @@ class Gateway:
         await self._stack.aclose()
 
     def _addresses(self) -> dict[str, Any]:
-        return {"address": self.address, "metrics_port": self.metrics_port, "health_port": self.health_port}
+        return {
+            "address": self.address,
+            "http_address": self.http_address,
+            "metrics_port": self.metrics_port,
+            "health_port": self.health_port,
+        }
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
@@ -123,11 +138,14 @@ class Gateway:
     async def drain(self) -> None:
         """Refuse new calls, let open ones finish for `drain_s`, end the rest with UNAVAILABLE."""
         logger.info("draining", extra={"open_calls": self._calls.open_calls})
+        self._draining, self._is_serving = True, False
         await self._health.close()
-        stopping = asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))
-        await asyncio.wait({stopping}, timeout=self.settings.drain_s)
+        stopping = {asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))}
+        if self._http:
+            stopping.add(asyncio.create_task(self._http.stop()))
+        await asyncio.wait(stopping, timeout=self.settings.drain_s)
         self._calls.interrupt_all()
-        await stopping
+        await asyncio.gather(*stopping)
 
     async def _start(self, service: SpeechService) -> None:
         settings = self.settings
@@ -157,6 +175,15 @@ class Gateway:
             raise ServingError(f"Cannot listen on {address}: it is in use, or a certificate is wrong.") from error
         self.address = host_port(settings.host, port)
         await self._server.start()
+
+    async def _start_http(self, stack: AsyncExitStack, context: HttpContext) -> None:
+        """The HTTP door. WebSockets, such as /v1/realtime, are further routes of `http_app`."""
+        if not self.settings.http_port:
+            return
+        self._http = HttpServer(http_app(context), self.settings, _LAST_WORDS_S)
+        self.http_address = self._http.address
+        await self._http.start()
+        stack.push_async_callback(self._http.close)
 
     def _start_metrics(self, stack: AsyncExitStack) -> None:
         if self.settings.metrics_port is None:
@@ -189,8 +216,9 @@ class Gateway:
             self.metrics.serving.labels("triton").set(watcher.triton_alive)
             if self.settings.diarizer:
                 self.metrics.serving.labels("diarizer").set(watcher.diarizer_alive)
+            self._is_serving = watcher.triton_alive and diarizer_ok and not self._draining
             for name in ("", SERVICE):
-                await self._health.set(name, serving=watcher.triton_alive and diarizer_ok)
+                await self._health.set(name, serving=self._is_serving)
 
         await watcher.run(tell)
 

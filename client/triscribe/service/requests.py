@@ -37,6 +37,7 @@ class RecognitionRequest:
         hotwords: terms to expect.
         pcm: how headerless audio is encoded; None for a file with a header.
         diarization: "num_speakers", "min_speakers", "max_speakers", as far as they are known; None: no speakers.
+        voice: fields of `VadOptions`, as far as they are not left to the server.
         decoding: further options of docs/contracts.md.
     """
 
@@ -51,6 +52,7 @@ class RecognitionRequest:
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = True
     voice_detection: bool = True
+    voice: Mapping[str, float] = field(default_factory=dict)
     pcm: PcmFormat | None = None
     diarization: Mapping[str, int] | None = None
     decoding: Mapping[str, Any] = field(default_factory=dict)
@@ -126,7 +128,7 @@ def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool
         initial_prompt=request.initial_prompt or None,
         hotwords=", ".join(request.hotwords) or None,
         word_timestamps=request.word_timestamps,
-        voice_detection=VadOptions() if request.voice_detection else None,
+        voice_detection=_voice(request),
         decoding=_decoding(request.decoding),
     )
     return Recognition(model.name, options, request.pcm, _diarization(request.diarization, diarizer=diarizer))
@@ -225,6 +227,15 @@ def _allowed(names: Iterable[str], language: str | None) -> tuple[str, ...]:
     if allowed and language:
         raise InvalidArgumentError(f"the language is {language!r}, so there are none to choose from", field="languages")
     return allowed
+
+
+def _voice(request: RecognitionRequest) -> VadOptions | None:
+    if not request.voice_detection:
+        return None
+    try:
+        return VadOptions(**request.voice)
+    except UsageError as error:
+        raise InvalidArgumentError(str(error), field="voice") from error
 
 
 def _diarization(wanted: Mapping[str, int] | None, *, diarizer: bool) -> DiarizationOptions | None:

@@ -228,7 +228,7 @@ def test_the_header_tells_the_length(length_s):
 
 async def test_a_file_that_does_not_tell_is_guessed_from_its_size():
     assert decoding.declared_length_s(b"no media" * 100) == 0.0
-    spools = Spools(10_000)
+    spools = Spools(10_000, 10_000)
     async with spools.open() as spool:
         await spool.write(b"no media" * 1000)
         await spool.finish()
