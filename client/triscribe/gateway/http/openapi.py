@@ -1,12 +1,8 @@
-"""The description of the API, made from the types that it is served with; `docs/openapi.json` is what it makes.
-
-`python -m triscribe.gateway.http.openapi > docs/openapi.json` writes it.
-"""
+"""The description of the API, made from the types that it is served with; `scripts/write_openapi` keeps it in docs."""
 
 from __future__ import annotations
 
 import json
-import sys
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -74,6 +70,11 @@ def document() -> dict[str, Any]:
     }
 
 
+def text() -> str:
+    """The document as it lies in `docs/openapi.json`."""
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
 def _as_sent(form: dict[str, Any]) -> dict[str, Any]:
     """Arrays are sent as `name[]`, and the file goes with the fields."""
     fields = {
@@ -139,7 +140,3 @@ def _of(kind: type[BaseModel]) -> dict[str, Any]:
 
 def _any_of(*kinds: type[BaseModel]) -> dict[str, Any]:
     return {"schema": {"anyOf": [_of(kind)["schema"] for kind in kinds]}}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(document(), indent=1, ensure_ascii=False) + "\n")

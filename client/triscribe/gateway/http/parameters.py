@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from triscribe.errors import InvalidArgumentError, UsageError
 from triscribe.gateway.http.forms import Form
@@ -33,6 +42,12 @@ class ServerVad(BaseModel):
     """A pause at least this long parts two stretches of speech."""
 
 
+Chunking = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[ServerVad, Tag("server_vad")],
+    Discriminator(lambda value: "auto" if isinstance(value, str) else "server_vad"),  # so that refusals speak of one
+]
+
+
 class AudioForm(BaseModel):
     """What both forms have; beside OpenAI's fields, those that are described as ours."""
 
@@ -43,7 +58,7 @@ class AudioForm(BaseModel):
     prompt: str = Field(default="", description="Text that the recording could be a continuation of.")
     keywords: tuple[str, ...] = Field(default=(), max_length=_TEXTS, description="Terms to expect.")
     temperature: float = Field(default=0.0, ge=0, le=1, description="0: from 0 upwards as the text demands.")
-    chunking_strategy: Literal["auto"] | ServerVad = Field(default="auto", description="How speech is found.")
+    chunking_strategy: Chunking = Field(default="auto", description="How speech is found.")
     hotwords: str = Field(default="", description="Ours: more keywords, separated by commas.")
     vad_filter: bool = Field(default=True, description="Ours: false transcribes every second.")
     beam_size: int | None = Field(default=None, ge=1, le=10, description="Ours: width of the search.")
