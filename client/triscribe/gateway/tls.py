@@ -61,6 +61,7 @@ def _context(settings: GatewaySettings) -> ssl.SSLContext:
         if settings.tls_client_ca:
             context.load_verify_locations(settings.tls_client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
+            context.num_tickets = 0  # a session that goes on would not be asked for its certificate again
     except ssl.SSLError as error:
         raise ServingError(f"{settings.tls_cert}, its key or its authority is wrong: {error.reason}.") from error
     return context
