@@ -19,6 +19,7 @@ from triscribe.media import declared, decoding
 from triscribe.media.declared import PcmFormat
 from triscribe.media.pool import DecoderPool, MediaFile
 from triscribe.service.calls import WORK, Call
+from triscribe.service.clips import known_speakers
 from triscribe.service.limits import Backoff
 from triscribe.service.requests import Recognition
 from triscribe.service.sessions import Sessions
@@ -97,7 +98,7 @@ class Recordings:
             TimeoutError: it took longer than `call_timeout_s`.
         """
         started, call.model = time.monotonic(), recognition.model
-        options = self._run_options(recognition, self._settings.max_recognize_s, self._quick_decoder)
+        options = await self._run_options(recognition, self._settings.max_recognize_s, self._quick_decoder)
         with self._backoff.guard(recognition.model):
             async with asyncio.timeout(self._settings.call_timeout_s):
                 async with aclosing(self._run(self._sessions.quick, audio, recognition, options)) as events:
@@ -179,12 +180,12 @@ class Recordings:
         waited = time.monotonic()
         async with self._turns:
             upload.call.queue_s = time.monotonic() - waited
-            options = self._run_options(upload.recognition, self._settings.max_upload_s, self._upload_decoder)
+            options = await self._run_options(upload.recognition, self._settings.max_upload_s, self._upload_decoder)
             async with self._sessions.upload() as session:
                 return await self._transcribe(upload, session, spool, options)
 
     async def _at_once(self, upload: _Upload, spool: Spool) -> Transcript:
-        options = self._run_options(upload.recognition, self._settings.max_recognize_s, self._quick_decoder)
+        options = await self._run_options(upload.recognition, self._settings.max_recognize_s, self._quick_decoder)
         with self._backoff.guard(upload.recognition.model):
             async with asyncio.timeout(self._settings.call_timeout_s):
                 return await self._transcribe(upload, self._sessions.quick, spool, options)
@@ -215,12 +216,13 @@ class Recordings:
     ) -> AsyncGenerator[AudioDecoded | TextProgress | SpeakersProgress | FinalSegments | Done]:
         return Transcriber(self._settings.server, recognition.options).run(session, source, options)
 
-    def _run_options(self, recognition: Recognition, max_s: float, decoder: DecoderPool) -> RunOptions:
+    async def _run_options(self, recognition: Recognition, max_s: float, decoder: DecoderPool) -> RunOptions:
         speakers = None
         if recognition.diarization is not None:
             if self._diarizer is None:
                 raise FailedPreconditionError("this gateway has no diarizer", field="diarization")
-            speakers = SpeakerSearch(self._diarizer, recognition.diarization)
+            known = await known_speakers(recognition.known_speakers, self._quick_decoder)
+            speakers = SpeakerSearch(self._diarizer, recognition.diarization, known)
         return RunOptions(name=NAME, speakers=speakers, max_duration_s=max_s, pcm=recognition.pcm, decoder=decoder)
 
 

@@ -26,7 +26,7 @@ def test_answers_are_what_it_says():
     for name, body in {
         "Transcription": transcripts.transcription(TALK, logprobs=True),
         "TranscriptionVerbose": transcripts.verbose(TALK, segments=True, words=True),
-        "TranscriptionDiarized": transcripts.diarized(TALK),
+        "TranscriptionDiarized": transcripts.diarized(TALK, ()),
     }.items():
         answer = json.loads(bytes(json_response(body).body))
         jsonschema.validate(answer, schema | {"$ref": f"#/components/schemas/{name}"})

@@ -59,7 +59,7 @@ def test_verbose_json():
 
 
 def test_diarized_json():
-    read = sdk.TranscriptionDiarized.model_validate(transcripts.diarized(TALK).model_dump())
+    read = sdk.TranscriptionDiarized.model_validate(transcripts.diarized(TALK, ()).model_dump())
     assert [(one.speaker, one.text) for one in read.segments] == [
         ("A", "Hello there."),
         ("B", "Hi!"),
@@ -73,7 +73,7 @@ def test_speakers_that_could_not_be_found_are_no_answer():
         TALK.audio, "en", 1.0, "base", "transcribe", SEGMENTS, warnings=(Notice(DIARIZATION_FAILED, "x"),)
     )
     with pytest.raises(UnavailableError):
-        transcripts.diarized(failed)
+        transcripts.diarized(failed, ())
 
 
 TEXTS = st.lists(

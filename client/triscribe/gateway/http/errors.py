@@ -60,6 +60,7 @@ _PARAMS = {
     "initial_prompt": "prompt",
     "hotwords": "keywords",
     "diarization": "response_format",
+    "known_speakers": "known_speaker_references",
     "voice": "chunking_strategy",
     "voice_detection": "vad_filter",
     "decoding.temperature": "temperature",

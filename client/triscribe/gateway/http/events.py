@@ -86,7 +86,7 @@ class _Told:
     def _diarized(self, transcript: Transcript) -> Iterator[BaseModel]:
         if not self._form.wants_speakers:
             return
-        names = transcripts.speaker_names(transcript)
+        names = transcripts.speaker_names(transcript, self._form.known_speaker_names)
         if self._form.response_format != "diarized_json":
             yield from self._deltas(self._held)
             return

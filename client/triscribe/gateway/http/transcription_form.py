@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
@@ -15,6 +17,8 @@ from triscribe.service.requests import RecognitionRequest
 
 OpenAIFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 OurFormat = Literal["txt", "tsv", "ass", "rttm", "html", "triscribe_json"]
+
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 _STREAMED = ("json", "text", "diarized_json")
 _OF_SPEAKERS = ("diarized_json", "rttm")
@@ -59,6 +63,15 @@ class TranscriptionForm(AudioForm):
             raise InvalidArgumentError("other fields ask for speakers, and diarize says no", field="diarize")
         return self
 
+    def _known_speakers(self) -> dict[str, bytes]:
+        names, references = self.known_speaker_names, self.known_speaker_references
+        if len(set(names)) != len(references) or len(names) != len(references):
+            raise InvalidArgumentError(
+                f"{len(names)} names and {len(references)} references of speakers: each name needs one, and once",
+                field="known_speaker_references",
+            )
+        return {name: _content(reference) for name, reference in zip(names, references, strict=True)}
+
     @property
     def wants_speakers(self) -> bool:
         """Whether a field that is about speakers was given, or the format is."""
@@ -76,4 +89,18 @@ class TranscriptionForm(AudioForm):
             languages=self.languages,
             script=self.script,
             diarization=speakers if self.wants_speakers else None,
+            known_speakers=self._known_speakers(),
         )
+
+
+def _content(url: str) -> bytes:
+    """What a data URL holds, whatever type it claims."""
+    match = _DATA_URL.match(url)
+    try:
+        if match:
+            return base64.b64decode(url[match.end() :], validate=True)
+    except ValueError:
+        pass
+    raise InvalidArgumentError(
+        "a reference of a speaker is a data URL, data:audio/wav;base64,...", field="known_speaker_references"
+    )

@@ -56,13 +56,13 @@ def verbose(transcript: Transcript, *, segments: bool, words: bool) -> bodies.Tr
     )
 
 
-def diarized(transcript: Transcript) -> bodies.TranscriptionDiarized:
-    """`diarized_json`.
+def diarized(transcript: Transcript, known: Iterable[str]) -> bodies.TranscriptionDiarized:
+    """`diarized_json`; `known` speakers have their names already.
 
     Raises:
         UnavailableError: the speakers could not be found.
     """
-    names = speaker_names(transcript)
+    names = speaker_names(transcript, known)
     return bodies.TranscriptionDiarized(
         duration=_seconds(transcript.audio.duration),
         text=transcript.text,
@@ -71,8 +71,8 @@ def diarized(transcript: Transcript) -> bodies.TranscriptionDiarized:
     )
 
 
-def speaker_names(transcript: Transcript) -> dict[str, str]:
-    """The names of the speakers: "A", "B", … in order of appearance, unless they are known.
+def speaker_names(transcript: Transcript, known: Iterable[str]) -> dict[str, str]:
+    """The names of the speakers: "A", "B", … in order of appearance for those who are not `known`.
 
     Raises:
         UnavailableError: the speakers could not be found.
@@ -80,8 +80,10 @@ def speaker_names(transcript: Transcript) -> dict[str, str]:
     for notice in transcript.warnings:
         if notice.code == DIARIZATION_FAILED:
             raise UnavailableError(notice.message)
-    letters = ("".join(letters) for count in (1, 2) for letters in product(ascii_uppercase, repeat=count))
-    return {speaker: next(letters) for speaker in transcript.speakers}
+    taken = frozenset(known)
+    every = ("".join(letters) for count in (1, 2) for letters in product(ascii_uppercase, repeat=count))
+    letters = (name for name in every if name not in taken)
+    return {speaker: speaker if speaker in taken else next(letters) for speaker in transcript.speakers}
 
 
 def diarized_segment(number: int, segment: Segment, names: dict[str, str]) -> bodies.DiarizedSegment:

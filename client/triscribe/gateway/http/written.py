@@ -35,7 +35,7 @@ def written(transcript: Transcript, form: TranslationForm | TranscriptionForm) -
     name = form.response_format
     speakers = isinstance(form, TranscriptionForm) and form.wants_speakers
     if speakers and name != "triscribe_json":  # which says it in its warnings
-        transcripts.speaker_names(transcript)
+        transcripts.speaker_names(transcript, ())
     if name == "text" and not speakers:
         return Response(f"{transcript.text}\n", media_type=_PLAIN)
     if name in _WRITERS or name == "text":
@@ -51,8 +51,8 @@ def json_response(body: BaseModel) -> Response:
 
 
 def _body(transcript: Transcript, form: TranslationForm | TranscriptionForm) -> BaseModel:
-    if form.response_format == "diarized_json":
-        return transcripts.diarized(transcript)
+    if isinstance(form, TranscriptionForm) and form.response_format == "diarized_json":
+        return transcripts.diarized(transcript, form.known_speaker_names)
     if form.response_format == "verbose_json":
         wanted = (form.timestamp_granularities if isinstance(form, TranscriptionForm) else ()) or ("segment",)
         return transcripts.verbose(transcript, segments="segment" in wanted, words="word" in wanted)
