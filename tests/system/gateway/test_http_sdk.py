@@ -13,23 +13,14 @@ import pytest
 import webvtt
 
 from tests.harness.audio import SAMPLE_CUTS_S, wav
-from tests.harness.gateway import GatewayProcess, gateway_process
 from tests.harness.paths import REPOSITORY
-from tests.harness.ports import free_port
+from tests.system.gateway.conftest import HTTP_MODEL as MODEL
 from triscribe.client import Client, RecognitionOptions
 
-MODEL = "tiny.en"
-
 
 @pytest.fixture(scope="module")
-def door(server) -> Iterator[GatewayProcess]:
-    with gateway_process(server.url, http_port=free_port(), http_models=f"whisper-1={MODEL}") as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def ai(door) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"http://{door.http_address}/v1", api_key="any") as client:
+def ai(http_gateway) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"http://{http_gateway.http_address}/v1", api_key="any") as client:
         yield client
 
 
@@ -136,9 +127,9 @@ def test_models(ai):
 
 
 @pytest.mark.parametrize("cut", SAMPLE_CUTS_S[:5])
-def test_both_doors_give_equal_text_and_times(door, create, conversation, cut):
+def test_both_doors_give_equal_text_and_times(http_gateway, create, conversation, cut):
     recording = wav(conversation.part(*cut))
-    with Client(door.address) as client:
+    with Client(http_gateway.address) as client:
         expected = client.recognize(recording, RecognitionOptions(model=MODEL))
     wanted = ["word", "segment"]
     answer = create(file=("a", recording), response_format="verbose_json", timestamp_granularities=wanted)

@@ -37,6 +37,10 @@ def test_every_field_of_the_sdk_is_known():
 
 
 VAD = {"type": "server_vad", "threshold": 0.4, "prefix_padding_ms": 200, "silence_duration_ms": 700}
+KNOWN = {
+    "known_speaker_names": ["Ada", "Bo"],
+    "known_speaker_references": ["data:audio/wav;base64,YQ==", "data:;base64,Yg=="],
+}
 VOICE = {"threshold": 0.4, "pad_s": 0.2, "min_silence_s": 0.7}
 
 
@@ -63,6 +67,7 @@ VOICE = {"threshold": 0.4, "pad_s": 0.2, "min_silence_s": 0.7}
         ({"diarize": "false"}, RecognitionRequest()),
         ({"response_format": "diarized_json"}, RecognitionRequest(diarization={})),
         ({"response_format": "rttm"}, RecognitionRequest(diarization={})),
+        (KNOWN, RecognitionRequest(diarization={}, known_speakers={"Ada": b"a", "Bo": b"b"})),
         (
             {"min_speakers": "2", "max_speakers": "3"},
             RecognitionRequest(diarization={"min_speakers": 2, "max_speakers": 3}),
@@ -101,6 +106,11 @@ def test_what_fields_become(fields, made):
         ({"diarize": "false", "response_format": "diarized_json"}, "diarize", "speakers"),
         ({"script": "cursive"}, "script", "simplified"),
         ({"known_speaker_names": ["a"] * 5}, "known_speaker_names", "at most 4"),
+        ({"known_speaker_names": ["Ada"]}, "known_speaker_references", "1 names and 0 references"),
+        (KNOWN | {"known_speaker_names": ["Ada", "Ada"]}, "known_speaker_references", "once"),
+        (KNOWN | {"known_speaker_references": ["YQ==", "Yg=="]}, "known_speaker_references", "data URL"),
+        (KNOWN | {"known_speaker_references": ["data:,a", "data:x;base64,b!"]}, "known_speaker_references", "data URL"),
+        (KNOWN | {"diarize": "false"}, "diarize", "speakers"),
     ],
 )
 def test_what_is_refused_and_by_which_name(fields, param, says):
