@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from typing import Any
 
 import pytest
 from openai.types.audio import transcription_create_params, translation_create_params
 
+from tests.harness.paths import REPOSITORY
 from triscribe.errors import InvalidArgumentError
 from triscribe.gateway.http.forms import Form
 from triscribe.gateway.http.parameters import TranslationForm, parsed
@@ -34,6 +36,15 @@ def test_every_field_of_the_sdk_is_known():
     assert transcription - {"file"} <= set(TranscriptionForm.model_fields)
     translation = set(typing.get_type_hints(translation_create_params.TranslationCreateParams))
     assert translation - {"file"} <= set(TranslationForm.model_fields)
+
+
+def test_the_table_of_the_docs_has_every_field_once():
+    table = (
+        (REPOSITORY / "docs" / "http.md").read_text().partition("## Every field")[2].partition("Translations take")[0]
+    )
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    told = [name.removesuffix("[]") for cell in first_cells for name in re.findall(r"`([\w\[\]]+)`", cell)]
+    assert sorted(told) == sorted([*TranscriptionForm.model_fields, "file"])
 
 
 VAD = {"type": "server_vad", "threshold": 0.4, "prefix_padding_ms": 200, "silence_duration_ms": 700}
