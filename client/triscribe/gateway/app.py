@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from starlette.applications import Starlette
 
 from triscribe.address import host_port
 from triscribe.diarization.client import Diarizer, DiarizerSettings
@@ -105,7 +106,7 @@ class Gateway:
             context = HttpContext(
                 self.settings, self._calls, self.metrics, watcher, recordings, lambda: self._is_serving
             )
-            await self._start_http(stack, context)
+            await self._start_http(stack, http_app(context))  # WebSockets would be further routes of it
             self._start_metrics(stack)
             await self._start_health(stack)
             watching = asyncio.create_task(self._watch(watcher))
@@ -176,11 +177,10 @@ class Gateway:
         self.address = host_port(settings.host, port)
         await self._server.start()
 
-    async def _start_http(self, stack: AsyncExitStack, context: HttpContext) -> None:
-        """The HTTP door. WebSockets, such as /v1/realtime, are further routes of `http_app`."""
+    async def _start_http(self, stack: AsyncExitStack, app: Starlette) -> None:
         if not self.settings.http_port:
             return
-        self._http = HttpServer(http_app(context), self.settings, _LAST_WORDS_S)
+        self._http = HttpServer(app, self.settings, _LAST_WORDS_S)
         self.http_address = self._http.address
         await self._http.start()
         stack.push_async_callback(self._http.close)

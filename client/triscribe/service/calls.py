@@ -61,7 +61,7 @@ class Arrival:
     Attributes:
         headers: names in lower case.
         peer: who calls, where there are no tokens.
-        span: full name of the method, for traces.
+        span: full name of the method, or verb and route, for traces.
         remaining_s: seconds until the caller's deadline; None where it has none.
     """
 

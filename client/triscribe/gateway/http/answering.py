@@ -31,13 +31,15 @@ class CallEndpoint:
     Args:
         calls: of all doors.
         method: the name in metrics and log.
+        span: verb and route, for traces.
         work: answers through the exchange.
         idle_s: longest time in which a caller neither sends nor reads anything.
     """
 
-    def __init__(self, calls: Calls, method: str, work: Work, idle_s: float) -> None:
+    def __init__(self, calls: Calls, method: str, span: str, work: Work, idle_s: float) -> None:
         self._calls = calls
         self._method = method
+        self._span = span
         self._work = work
         self._idle_s = idle_s
 
@@ -45,7 +47,7 @@ class CallEndpoint:
         """Answer one request."""
         exchange = Exchange(scope, receive, send, self._idle_s)
         call = Call(self._method, scope["state"]["request_id"])
-        arrival = Arrival(exchange.headers, peer(scope), f"/triscribe.http/{self._method}", _no_deadline)
+        arrival = Arrival(exchange.headers, peer(scope), self._span, _no_deadline)
         try:
             await self._calls.answer(call, arrival, partial(self._work, HttpCall(call, exchange)))
         except ServerError as refusal:

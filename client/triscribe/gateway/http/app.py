@@ -49,7 +49,7 @@ def http_app(context: HttpContext, *more: BaseRoute) -> Starlette:
     reports = _Reports(context)
 
     def call(path: str, verb: str, name: str, work: Work) -> Route:
-        endpoint = CallEndpoint(context.calls, name, work, settings.idle_s)
+        endpoint = CallEndpoint(context.calls, name, f"{verb} {path}", work, settings.idle_s)
         return Route(path, endpoint, methods=[verb])
 
     routes: list[BaseRoute] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -37,14 +38,20 @@ class AudioRoutes:
                 if form.stream:
                     await http.exchange.answer(event_stream(await begun(events), events, form))
                 else:
-                    await http.exchange.answer(written(await _whole(events), form))
+                    await self._answer_whole(http, events, form)
 
     async def translate(self, http: HttpCall) -> None:
         """A recording to English text."""
         async with self._recordings.spool() as spool:
             form, recognition = await self._asked(http, spool, TranslationForm)
             async with http.exchange.watched(), aclosing(self._events(http, recognition, spool)) as events:
-                await http.exchange.answer(written(await _whole(events), form))
+                await self._answer_whole(http, events, form)
+
+    async def _answer_whole(
+        self, http: HttpCall, events: AsyncIterator[UploadEvent], form: TranscriptionForm | TranslationForm
+    ) -> None:
+        transcript = await _whole(events)
+        await http.exchange.answer(await asyncio.to_thread(written, transcript, form))  # a page of hours takes a while
 
     async def _asked(self, http: HttpCall, spool: Spool, kind: type[F]) -> tuple[F, Recognition]:
         exchange, settings = http.exchange, self._settings

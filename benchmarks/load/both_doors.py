@@ -1,0 +1,109 @@
+"""The HTTP door beside the gRPC door: throughput of many callers, and the first event of a long recording.
+
+    .venv/bin/python -m benchmarks.load.both_doors [--model tiny.en] [--callers 32] [--rounds 4] [--minutes 10]
+
+Starts a Triton and a gateway, each a process of its own. In each round every caller sends two clips of the sample
+conversation through one door and then through the other, in turn which comes first; the callers are in this process,
+and come back when they are told to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+import openai
+from tests.harness.audio import clips, conversation, wav
+from tests.harness.gateway import gateway_process
+from tests.harness.ports import free_port
+
+from triscribe.client import AsyncClient, RecognitionOptions
+from triscribe.errors import ResourceExhaustedError
+from triscribe.serving import EmbeddedTriton, ServeOptions
+from triscribe.types import SAMPLE_RATE
+
+CLIPS_EACH = 2
+SHORT_CLIPS = 5
+"""Of the sample: 2 to 9 s long."""
+
+
+def main() -> None:
+    """Start both servers and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--callers", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    arguments = parser.parse_args()
+    options = ServeOptions(models=(arguments.model,))
+    with EmbeddedTriton(options) as triton, gateway_process(triton.url, http_port=free_port()) as gateway:
+        doors = (gateway.address, f"http://{gateway.http_address}/v1", arguments.model)
+        asyncio.run(throughput(*doors, arguments.callers, arguments.rounds))
+        asyncio.run(first_event(*doors, arguments.minutes))
+
+
+async def throughput(grpc: str, http: str, model: str, callers: int, rounds: int) -> None:
+    """Seconds of audio answered in a second through each door, and the ratio of each round."""
+    recordings = clips([], SHORT_CLIPS)
+    sent = [(wav(samples), len(samples) / SAMPLE_RATE) for samples in recordings]
+    audio_s = sum(sent[number % len(sent)][1] for number in range(callers * CLIPS_EACH))
+    async with AsyncClient(grpc) as ours, openai.AsyncOpenAI(base_url=http, api_key="any", max_retries=0) as theirs:
+
+        async def through_grpc(data: bytes) -> str:
+            while True:
+                try:
+                    return (await ours.recognize(data, RecognitionOptions(model=model))).text
+                except ResourceExhaustedError as error:
+                    await asyncio.sleep(error.retry_after_s or 1.0)
+
+        async def through_http(data: bytes) -> str:
+            while True:
+                try:
+                    return (await theirs.audio.transcriptions.create(file=("a", data), model=model)).text
+                except openai.RateLimitError as error:
+                    await asyncio.sleep(float(error.response.headers["retry-after-ms"]) / 1000)
+
+        async def one_round(ask: Callable[[bytes], Awaitable[str]]) -> tuple[float, list[str]]:
+            async def caller(number: int) -> list[str]:
+                return [await ask(sent[(number * CLIPS_EACH + n) % len(sent)][0]) for n in range(CLIPS_EACH)]
+
+            started = time.perf_counter()
+            texts = await asyncio.gather(*map(caller, range(callers)))
+            return audio_s / (time.perf_counter() - started), list(itertools.chain(*texts))
+
+        await one_round(through_grpc)  # warm
+        ratios = []
+        for number in range(rounds):
+            order = (through_grpc, through_http) if number % 2 else (through_http, through_grpc)
+            figures = {ask.__name__: await one_round(ask) for ask in order}
+            (rate_grpc, texts_grpc), (rate_http, texts_http) = figures["through_grpc"], figures["through_http"]
+            ratios.append(rate_http / rate_grpc)
+            equal = "equal" if texts_grpc == texts_http else "DIFFERENT"
+            print(f"round {number}: gRPC {rate_grpc:.1f}, HTTP {rate_http:.1f} times real time; texts {equal}")
+    print(f"{callers} callers: HTTP / gRPC, median of {rounds}: {statistics.median(ratios):.3f}")
+
+
+async def first_event(grpc: str, http: str, model: str, minutes: float) -> None:
+    """Seconds until the first text of a long recording, and until its end, through each door."""
+    data = wav(conversation(minutes))
+    client = openai.AsyncOpenAI(base_url=http, api_key="any", timeout=3600)
+    started = time.perf_counter()
+    first_s = 0.0
+    async for event in await client.audio.transcriptions.create(file=("a", data), model=model, stream=True):
+        if not first_s and event.type == "transcript.text.delta":
+            first_s = time.perf_counter() - started
+    print(f"{minutes:g} min, HTTP: first text after {first_s:.1f} s, end after {time.perf_counter() - started:.1f} s")
+    firsts: list[float] = []
+    started = time.perf_counter()
+    async with AsyncClient(grpc) as ours:
+        note = lambda _: firsts.append(time.perf_counter() - started)  # noqa: E731
+        await ours.transcribe(data, RecognitionOptions(model=model), final=note)
+    print(f"{minutes:g} min, gRPC: first text after {firsts[0]:.1f} s, end after {time.perf_counter() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
