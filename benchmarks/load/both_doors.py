@@ -1,8 +1,9 @@
 """The HTTP door beside the gRPC door: throughput of many callers, and the first event of a long recording.
 
-    .venv/bin/python -m benchmarks.load.both_doors [--model tiny.en] [--callers 32] [--rounds 4] [--minutes 10]
+    .venv/bin/python -m benchmarks.load.both_doors [--model tiny.en] [--callers 32] [--clips 2] [--rounds 4]
+        [--minutes 10]
 
-Starts a Triton and a gateway, each a process of its own. In each round every caller sends two clips of the sample
+Starts a Triton and a gateway, each a process of its own. In each round every caller sends clips of the sample
 conversation through one door and then through the other, in turn which comes first; the callers are in this process,
 and come back when they are told to.
 """
@@ -15,6 +16,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import openai
 from tests.harness.audio import clips, conversation, wav
@@ -26,9 +28,17 @@ from triscribe.errors import ResourceExhaustedError
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.types import SAMPLE_RATE
 
-CLIPS_EACH = 2
 SHORT_CLIPS = 5
 """Of the sample: 2 to 9 s long."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many callers send how many clips each, how often through both doors."""
+
+    callers: int
+    clips: int
+    rounds: int
 
 
 def main() -> None:
@@ -36,21 +46,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--callers", type=int, default=32)
+    parser.add_argument("--clips", type=int, default=2, help="of each caller in a round")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=10.0)
     arguments = parser.parse_args()
     options = ServeOptions(models=(arguments.model,))
     with EmbeddedTriton(options) as triton, gateway_process(triton.url, http_port=free_port()) as gateway:
         doors = (gateway.address, f"http://{gateway.http_address}/v1", arguments.model)
-        asyncio.run(throughput(*doors, arguments.callers, arguments.rounds))
+        asyncio.run(throughput(*doors, Load(arguments.callers, arguments.clips, arguments.rounds)))
         asyncio.run(first_event(*doors, arguments.minutes))
 
 
-async def throughput(grpc: str, http: str, model: str, callers: int, rounds: int) -> None:
+async def throughput(grpc: str, http: str, model: str, load: Load) -> None:
     """Seconds of audio answered in a second through each door, and the ratio of each round."""
     recordings = clips([], SHORT_CLIPS)
     sent = [(wav(samples), len(samples) / SAMPLE_RATE) for samples in recordings]
-    audio_s = sum(sent[number % len(sent)][1] for number in range(callers * CLIPS_EACH))
+    audio_s = sum(sent[number % len(sent)][1] for number in range(load.callers * load.clips))
     async with AsyncClient(grpc) as ours, openai.AsyncOpenAI(base_url=http, api_key="any", max_retries=0) as theirs:
 
         async def through_grpc(data: bytes) -> str:
@@ -69,22 +80,22 @@ async def throughput(grpc: str, http: str, model: str, callers: int, rounds: int
 
         async def one_round(ask: Callable[[bytes], Awaitable[str]]) -> tuple[float, list[str]]:
             async def caller(number: int) -> list[str]:
-                return [await ask(sent[(number * CLIPS_EACH + n) % len(sent)][0]) for n in range(CLIPS_EACH)]
+                return [await ask(sent[(number * load.clips + n) % len(sent)][0]) for n in range(load.clips)]
 
             started = time.perf_counter()
-            texts = await asyncio.gather(*map(caller, range(callers)))
+            texts = await asyncio.gather(*map(caller, range(load.callers)))
             return audio_s / (time.perf_counter() - started), list(itertools.chain(*texts))
 
         await one_round(through_grpc)  # warm
         ratios = []
-        for number in range(rounds):
+        for number in range(load.rounds):
             order = (through_grpc, through_http) if number % 2 else (through_http, through_grpc)
             figures = {ask.__name__: await one_round(ask) for ask in order}
             (rate_grpc, texts_grpc), (rate_http, texts_http) = figures["through_grpc"], figures["through_http"]
             ratios.append(rate_http / rate_grpc)
             equal = "equal" if texts_grpc == texts_http else "DIFFERENT"
             print(f"round {number}: gRPC {rate_grpc:.1f}, HTTP {rate_http:.1f} times real time; texts {equal}")
-    print(f"{callers} callers: HTTP / gRPC, median of {rounds}: {statistics.median(ratios):.3f}")
+    print(f"{load.callers} callers: HTTP / gRPC, median of {load.rounds}: {statistics.median(ratios):.3f}")
 
 
 async def first_event(grpc: str, http: str, model: str, minutes: float) -> None:

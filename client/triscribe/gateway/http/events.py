@@ -54,7 +54,6 @@ class _Told:
         self._logprobs = "logprobs" in form.include
         self._held: list[Segment] = []
         self._last: list[Segment] = []
-        self._count = 0
 
     async def told(
         self, first: Iterable[UploadEvent], events: AsyncIterator[UploadEvent]
