@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import httpx
 import jsonschema
 import openai
 import openai.types.audio as sdk
@@ -13,7 +16,10 @@ import pytest
 import webvtt
 
 from tests.harness.audio import SAMPLE_CUTS_S, wav
+from tests.harness.gateway import gateway_process
 from tests.harness.paths import REPOSITORY
+from tests.harness.ports import free_port
+from tests.harness.processes import wait_for
 from tests.system.gateway.conftest import HTTP_MODEL as MODEL
 from triscribe.client import Client, RecognitionOptions
 
@@ -144,3 +150,17 @@ def test_both_doors_give_equal_text_and_times(http_gateway, create, conversation
 
 def test_the_file_is_known_by_its_content(create, clip, text):
     assert create(file=("../../etc/passwd.mp3", clip, "image/png")).text == text
+
+
+def test_open_calls_finish_after_sigterm(server, clip, text):
+    with gateway_process(server.url, http_port=free_port()) as own, ThreadPoolExecutor() as threads:
+        url = f"http://{own.http_address}"
+        with openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as client:
+            ask = partial(client.audio.transcriptions.create, file=("a", clip), model=MODEL)
+            calls: list[Future[Any]] = [threads.submit(ask), threads.submit(lambda: list(ask(stream=True)))]
+            open_calls = 'in_flight{method="CreateTranscription"} 2.0'
+            assert wait_for(lambda: open_calls in httpx.get(f"{url}/metrics", trust_env=False).text, 30)
+            own.terminate()
+            whole, events = (call.result(60) for call in calls)
+    assert whole.text == events[-1].text == text
+    assert own.process.wait(30) == 0

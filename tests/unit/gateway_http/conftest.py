@@ -11,6 +11,7 @@ from typing import Any, cast
 import httpx
 import numpy as np
 import pytest
+from starlette.routing import BaseRoute
 
 from tests.harness.audio import wav
 from tests.harness.ports import free_port
@@ -106,8 +107,8 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(**settings: Any) -> AsyncIterator[Door]:
-    """A door with these settings."""
+async def opened(*routes: BaseRoute, **settings: Any) -> AsyncIterator[Door]:
+    """A door with these settings, and these routes beside its own."""
     async with AsyncExitStack() as stack:
         chosen = GatewaySettings(**{"http_port": free_port(), "drain_s": 0} | settings)
         triton, metrics = Triton(), Metrics()
@@ -118,7 +119,7 @@ async def opened(**settings: Any) -> AsyncIterator[Door]:
         calls = Calls(tokens, CallLimits(chosen.max_calls, chosen.max_calls_per_caller), metrics)
         watcher = cast("Watcher", StandInWatcher())
         context = HttpContext(chosen, calls, metrics, watcher, recordings, lambda: True)
-        server = HttpServer(http_app(context), chosen, 1.0)
+        server = HttpServer(http_app(context, *routes), chosen, 1.0)
         await server.start()
         stack.push_async_callback(server.close)
         scheme = "https" if chosen.tls_cert else "http"

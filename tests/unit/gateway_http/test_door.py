@@ -10,6 +10,11 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets import Origin
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.unit.gateway_http.conftest import LONG, SHORT, UNCUT, opened, until
 from triscribe.errors import ResourceExhaustedError
@@ -212,6 +217,26 @@ async def test_pages_that_are_not_named_are_refused():
             preflight = await client.options("/v1/audio/transcriptions", headers=asks)
         assert preflight.status_code == 200
         assert "authorization" in preflight.headers["access-control-allow-headers"]
+
+
+async def test_a_websocket_of_another_route_is_behind_the_same_door():
+    """It has a request id, and pages that are not named are refused before it is accepted."""
+
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(socket.state.request_id)
+        await socket.close()
+
+    async with opened(WebSocketRoute("/echo", echo), http_origins="https://app.example") as door:
+        url = f"ws://127.0.0.1:{door.port}/echo"
+        for page in (None, Origin("https://app.example")):
+            async with connect(url, origin=page, additional_headers={"x-request-id": "mine"}, proxy=None) as socket:
+                assert await socket.recv() == "mine"
+                assert socket.response
+                assert socket.response.headers["x-request-id"] == "mine"
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(url, origin=Origin("https://evil.example"), proxy=None)
+        assert caught.value.response.status_code == 403
 
 
 async def test_unknown_routes_and_methods_have_bodies_that_the_sdk_reads(door):
