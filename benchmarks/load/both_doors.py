@@ -1,7 +1,7 @@
-"""The HTTP door beside the gRPC door: throughput of many callers, and the first event of a long recording.
+"""The HTTP door beside the gRPC door: throughput of many callers, the cost of one call, the first text of a long one.
 
     .venv/bin/python -m benchmarks.load.both_doors [--model tiny.en] [--callers 32] [--clips 2] [--rounds 4]
-        [--minutes 10]
+        [--pairs 30] [--minutes 10]
 
 Starts a Triton and a gateway, each a process of its own. In each round every caller sends clips of the sample
 conversation through one door and then through the other, in turn which comes first; the callers are in this process,
@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import openai
+import psutil
 from tests.harness.audio import clips, conversation, wav
 from tests.harness.gateway import gateway_process
 from tests.harness.ports import free_port
@@ -47,13 +48,16 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--callers", type=int, default=32)
     parser.add_argument("--clips", type=int, default=2, help="of each caller in a round")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=4, help="0: no throughput")
+    parser.add_argument("--pairs", type=int, default=30, help="of calls, for the cost of one")
     parser.add_argument("--minutes", type=float, default=10.0)
     arguments = parser.parse_args()
     options = ServeOptions(models=(arguments.model,))
     with EmbeddedTriton(options) as triton, gateway_process(triton.url, http_port=free_port()) as gateway:
         doors = (gateway.address, f"http://{gateway.http_address}/v1", arguments.model)
-        asyncio.run(throughput(*doors, Load(arguments.callers, arguments.clips, arguments.rounds)))
+        if arguments.rounds:
+            asyncio.run(throughput(*doors, Load(arguments.callers, arguments.clips, arguments.rounds)))
+        asyncio.run(cost(*doors, psutil.Process(gateway.process.pid), arguments.pairs))
         asyncio.run(first_event(*doors, arguments.minutes))
 
 
@@ -96,6 +100,33 @@ async def throughput(grpc: str, http: str, model: str, load: Load) -> None:
             equal = "equal" if texts_grpc == texts_http else "DIFFERENT"
             print(f"round {number}: gRPC {rate_grpc:.1f}, HTTP {rate_http:.1f} times real time; texts {equal}")
     print(f"{load.callers} callers: HTTP / gRPC, median of {load.rounds}: {statistics.median(ratios):.3f}")
+
+
+async def cost(grpc: str, http: str, model: str, gateway: psutil.Process, pairs: int) -> None:
+    """What one call costs through each door, asked in turn so that other work on the machine meets both alike."""
+    data = wav(clips([], 1)[0])
+    seconds: dict[str, list[float]] = {"gRPC": [], "HTTP": []}
+    computing: dict[str, list[float]] = {"gRPC": [], "HTTP": []}
+    async with AsyncClient(grpc) as ours, openai.AsyncOpenAI(base_url=http, api_key="any") as theirs:
+        for number in range(pairs + 1):
+            for door in ("gRPC", "HTTP"):
+                before_s, started = computed_s(gateway), time.perf_counter()
+                if door == "gRPC":
+                    await ours.recognize(data, RecognitionOptions(model=model))
+                else:
+                    await theirs.audio.transcriptions.create(file=("a", data), model=model)
+                if number:  # the first pair warms up
+                    seconds[door].append(time.perf_counter() - started)
+                    computing[door].append(computed_s(gateway) - before_s)
+    for door in seconds:
+        wall_ms, cpu_ms = (1000 * statistics.median(figures[door]) for figures in (seconds, computing))
+        print(f"one call, {door}: {wall_ms:.0f} ms, of which the gateway computes {cpu_ms:.0f} ms (medians of {pairs})")
+
+
+def computed_s(process: psutil.Process) -> float:
+    """Seconds of CPU that a process and its decoders have used."""
+    times = [process.cpu_times(), *(child.cpu_times() for child in process.children())]
+    return sum(one.user + one.system for one in times) + times[0].children_user + times[0].children_system
 
 
 async def first_event(grpc: str, http: str, model: str, minutes: float) -> None:
