@@ -149,15 +149,16 @@ RUN /opt/triscribe/bin/pip install --no-cache-dir --no-deps --no-index /opt/dist
 ENV PATH=/opt/triscribe/bin:${PATH} \
     HOME=/tmp \
     TRISCRIBE_GATEWAY_HOST=0.0.0.0 \
+    TRISCRIBE_GATEWAY_HTTP_HOST=0.0.0.0 \
     TRISCRIBE_GATEWAY_METRICS_HOST=0.0.0.0
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Triscribe gateway" \
-      org.opencontainers.image.description="The gRPC API of Triscribe" \
+      org.opencontainers.image.description="The gRPC and HTTP APIs of Triscribe" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-EXPOSE 8443 9464
+EXPOSE 8443 8080 9464
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=4 \
     CMD ["python3", "-m", "triscribe.probe", "grpc://127.0.0.1:8443"]

@@ -82,7 +82,7 @@ class _Workers(LoadScopeScheduling):  # type: ignore[misc]
         return "shared Triton: files" if "/files/" in path else "shared Triton: gateway, faults"
 
 
-_SHARED = re.compile(r"^(?:async )?def \w+\([^)]*\b(?:server|gateway|client)\b[^)]*\)", re.M)
+_SHARED = re.compile(r"^(?:async )?def \w+\([^)]*\b(?:server|gateway|http_gateway|client)\b[^)]*\)", re.M)
 _OWN = re.compile(r"^(?:async )?def (?:server|small_triton)\(|\bsmall_triton\b", re.M)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -32,6 +31,7 @@ from tests.deploy.support import (
 from tests.harness.audio import pcm16
 from tests.harness.gateway import GatewayProcess, gateway_process
 from tests.harness.paths import REPOSITORY
+from tests.harness.ports import free_port
 from tests.harness.processes import wait_for
 from triscribe.client import AsyncClient, LiveOptions, RecognitionOptions
 from triscribe.serving.sizing import visible_gpus
@@ -102,12 +102,6 @@ class Prometheus:
 
     def values(self, query: str) -> list[float]:
         return [float(one["value"][1]) for one in self.ask("query", query=query)["result"]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

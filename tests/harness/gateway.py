@@ -25,12 +25,18 @@ class GatewayProcess:
 
     Args:
         server: HOST:PORT of Triton.
-        settings: its settings (`triscribe gateway --help`); ports are free ones unless given.
+        settings: its settings (`triscribe gateway --help`); ports are free ones unless given, and there is no HTTP
+            door.
     """
 
     def __init__(self, server: str, **settings: object) -> None:
         environment = {f"TRISCRIBE_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
-        environment = {"TRISCRIBE_GATEWAY_PORT": "0", "TRISCRIBE_GATEWAY_METRICS_PORT": "0"} | environment
+        free = {
+            "TRISCRIBE_GATEWAY_PORT": "0",
+            "TRISCRIBE_GATEWAY_METRICS_PORT": "0",
+            "TRISCRIBE_GATEWAY_HTTP_PORT": "0",
+        }
+        environment = free | environment
         self.process = subprocess.Popen(
             [COMMAND, "gateway", "--server", server], env=os.environ | environment, stderr=subprocess.PIPE, text=True
         )
@@ -48,6 +54,7 @@ class GatewayProcess:
             if '"listening"' in line:
                 entry = json.loads(line)
                 self.address, self.metrics_port = entry["address"], entry["metrics_port"]
+                self.http_address = entry["http_address"]
                 self._listening.set()
 
     def events(self, name: str) -> list[dict[str, Any]]:

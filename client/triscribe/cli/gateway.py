@@ -20,6 +20,10 @@ def gateway(
     server_key: Annotated[Path | None, typer.Option(help="PEM private key for it.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="gRPC port; 0 chooses a free one. Default: 8443.")] = None,
+    http_host: Annotated[str | None, typer.Option(help="Address of the HTTP door. Default: 127.0.0.1.")] = None,
+    http_port: Annotated[
+        int | None, typer.Option(help="Port of the HTTP door (OpenAI's API); 0 opens none. Default: 8080.")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate chain.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM private key.")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="PEM authority for callers' certificates (mTLS).")] = None,
@@ -33,7 +37,7 @@ def gateway(
         bool | None, typer.Option("--allow-plaintext", help="Listen beyond this machine without TLS.")
     ] = None,
 ) -> None:
-    """Serve the typed gRPC API until SIGTERM; more settings are variables, TRISCRIBE_GATEWAY_* (docs/api.md)."""
+    """Serve the gRPC API and OpenAI's HTTP API until SIGTERM; more settings: TRISCRIBE_GATEWAY_* (docs/api.md)."""
     given = {
         "server": server,
         "server_ca": server_ca,
@@ -41,6 +45,8 @@ def gateway(
         "server_key": server_key,
         "host": host,
         "port": port,
+        "http_host": http_host,
+        "http_port": http_port,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "tls_client_ca": tls_client_ca,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from triscribe.diarization.assign import assign
 from triscribe.diarization.client import Diarizer
+from triscribe.diarization.known import KnownSpeaker, appended, named, widened
 from triscribe.diarization.options import Diarization, DiarizationOptions
 from triscribe.errors import DiarizationError
-from triscribe.types import Notice, Samples, Transcript
+from triscribe.types import SAMPLE_RATE, Notice, Samples, Transcript
 
 DIARIZATION_FAILED = "diarization_failed"
 """Code of the warning that stands in for the speakers."""
@@ -17,17 +18,22 @@ DIARIZATION_FAILED = "diarization_failed"
 
 @dataclass(frozen=True)
 class SpeakerSearch:
-    """Who finds the speakers, and what is known about them."""
+    """Who finds the speakers, and what is known about them; those in `known` are named."""
 
     diarizer: Diarizer
     options: DiarizationOptions
+    known: tuple[KnownSpeaker, ...] = ()
 
     async def find(
         self, samples: Samples, progress: Callable[[float], None] | None = None
     ) -> Diarization | DiarizationError:
         """The turns, or why there are none: the text is worth having without them."""
         try:
-            return await self.diarizer.diarize(samples, self.options, progress=progress)
+            if not self.known:
+                return await self.diarizer.diarize(samples, self.options, progress=progress)
+            whole, options = appended(samples, self.known), widened(self.options, len(self.known))
+            found = await self.diarizer.diarize(whole, options, progress=progress)
+            return named(found, len(samples) / SAMPLE_RATE, self.known)
         except DiarizationError as error:
             return error
 

@@ -12,13 +12,20 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 
 from triscribe.address import host_port
 from triscribe.diarization.client import Diarizer, DiarizerSettings
-from triscribe.errors import ServingError
+from triscribe.errors import ServerError, ServingError
 from triscribe.gateway.grpc.health import HealthService
 from triscribe.gateway.grpc.interceptor import SERVICE, CallInterceptor
 from triscribe.gateway.grpc.servicer import SpeechService
+from triscribe.gateway.http import errors
+from triscribe.gateway.http.app import HttpContext, http_app
+from triscribe.gateway.http.exchange import peer
+from triscribe.gateway.http.server import HttpServer
+from triscribe.gateway.realtime import RealtimeContext, realtime_route
 from triscribe.gateway.tls import client_credentials, server_credentials
 from triscribe.machine import available_cores
 from triscribe.service import tracing
@@ -58,6 +65,7 @@ class Gateway:
         self.settings = settings or GatewaySettings()
         self.metrics = Metrics()
         self.address = ""
+        self.http_address = ""
         self.metrics_port = 0
         self.health_port = 0
         tokens = TokenFile(self.settings.tokens) if self.settings.tokens else None
@@ -72,6 +80,9 @@ class Gateway:
             self.settings.server_ca, self.settings.server_cert, self.settings.server_key
         )
         self._server: Any = None
+        self._http: HttpServer | None = None
+        self._is_serving = False
+        self._draining = False
         self._health = HealthService(("", SERVICE))
 
     async def __aenter__(self) -> Gateway:
@@ -96,6 +107,10 @@ class Gateway:
             service = SpeechService(self.settings, watcher, recordings, streams)
             await self._start(service)
             stack.push_async_callback(self._server.stop, 0)
+            context = HttpContext(
+                self.settings, self._calls, self.metrics, watcher, recordings, lambda: self._is_serving
+            )
+            await self._start_http(stack, http_app(context, realtime_route(self._realtime(watcher, streams))))
             self._start_metrics(stack)
             await self._start_health(stack)
             watching = asyncio.create_task(self._watch(watcher))
@@ -107,8 +122,36 @@ class Gateway:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
+    def _realtime(self, watcher: Watcher, streams: Streams) -> RealtimeContext:
+        settings = self.settings
+
+        def model(name: str | None) -> str:
+            chosen = settings.http_models.get(name, name) if name else ""
+            return chosen or next(iter(watcher.catalogue.models))
+
+        def refused(error: ServerError, request_id: str) -> Response:
+            headers = errors.headers(error) | {"x-request-id": request_id}
+            return JSONResponse(errors.body(error), errors.status(error), headers)
+
+        return RealtimeContext(
+            settings=settings,
+            calls=self._calls,
+            streams=streams,
+            watcher=watcher,
+            origins=settings.http_origins,
+            resolve_model=model,
+            peer=peer,
+            error_body=lambda error: errors.body(error)["error"],
+            refused=refused,
+        )
+
     def _addresses(self) -> dict[str, Any]:
-        return {"address": self.address, "metrics_port": self.metrics_port, "health_port": self.health_port}
+        return {
+            "address": self.address,
+            "http_address": self.http_address,
+            "metrics_port": self.metrics_port,
+            "health_port": self.health_port,
+        }
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
@@ -123,11 +166,14 @@ class Gateway:
     async def drain(self) -> None:
         """Refuse new calls, let open ones finish for `drain_s`, end the rest with UNAVAILABLE."""
         logger.info("draining", extra={"open_calls": self._calls.open_calls})
+        self._draining, self._is_serving = True, False
         await self._health.close()
-        stopping = asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))
-        await asyncio.wait({stopping}, timeout=self.settings.drain_s)
+        stopping = {asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))}
+        if self._http:
+            stopping.add(asyncio.create_task(self._http.stop()))
+        await asyncio.wait(stopping, timeout=self.settings.drain_s)
         self._calls.interrupt_all()
-        await stopping
+        await asyncio.gather(*stopping)
 
     async def _start(self, service: SpeechService) -> None:
         settings = self.settings
@@ -157,6 +203,14 @@ class Gateway:
             raise ServingError(f"Cannot listen on {address}: it is in use, or a certificate is wrong.") from error
         self.address = host_port(settings.host, port)
         await self._server.start()
+
+    async def _start_http(self, stack: AsyncExitStack, app: Starlette) -> None:
+        if not self.settings.http_port:
+            return
+        self._http = HttpServer(app, self.settings, _LAST_WORDS_S)
+        self.http_address = self._http.address
+        await self._http.start()
+        stack.push_async_callback(self._http.close)
 
     def _start_metrics(self, stack: AsyncExitStack) -> None:
         if self.settings.metrics_port is None:
@@ -189,8 +243,9 @@ class Gateway:
             self.metrics.serving.labels("triton").set(watcher.triton_alive)
             if self.settings.diarizer:
                 self.metrics.serving.labels("diarizer").set(watcher.diarizer_alive)
+            self._is_serving = watcher.triton_alive and diarizer_ok and not self._draining
             for name in ("", SERVICE):
-                await self._health.set(name, serving=watcher.triton_alive and diarizer_ok)
+                await self._health.set(name, serving=self._is_serving)
 
         await watcher.run(tell)
 

@@ -61,7 +61,7 @@ class Arrival:
     Attributes:
         headers: names in lower case.
         peer: who calls, where there are no tokens.
-        span: full name of the method, for traces.
+        span: full name of the method, or verb and route, for traces.
         remaining_s: seconds until the caller's deadline; None where it has none.
     """
 
@@ -106,6 +106,14 @@ class Calls:
             call.draining = True
             task.cancel()
 
+    def caller(self, headers: Mapping[str, Any], peer: str) -> str:
+        """Who calls: the name of the token, else the peer.
+
+        Raises:
+            UnauthenticatedError: tokens are asked for, and it has none.
+        """
+        return self._tokens.caller(headers) if self._tokens else peer
+
     async def answer(self, call: Call, arrival: Arrival, work: Callable[[], Awaitable[T]]) -> T:
         """Let a call in, do its work within its deadline, and write down how it ended.
 
@@ -119,7 +127,7 @@ class Calls:
         in_flight.inc()
         code = "CANCELLED"
         try:
-            call.caller = self._tokens.caller(arrival.headers) if self._tokens else arrival.peer
+            call.caller = self.caller(arrival.headers, arrival.peer)
             with self._limits.admit(call.caller), self._span(arrival.span, arrival.headers):
                 async with asyncio.timeout(arrival.remaining_s()):
                     answer = await work()

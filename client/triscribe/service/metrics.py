@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _FACTORS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -63,6 +71,10 @@ class Metrics:
         self.serving = Gauge(
             "triscribe_gateway_serving", "1 while calls can be answered.", ("part",), registry=self.registry
         )
+
+    def text(self) -> tuple[bytes, str]:
+        """What Prometheus reads, and its media type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     def serve(self, host: str, port: int) -> Any:
         """Answer Prometheus; returns an object with `server_port` and `shutdown()`."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from typing import Any
 
 from triscribe.diarization.client import Diarizer
 from triscribe.diarization.search import SpeakerSearch
-from triscribe.errors import FailedPreconditionError, TooLargeError
+from triscribe.errors import AudioTooLongError, FailedPreconditionError
 from triscribe.machine import available_cores
 from triscribe.media import declared, decoding
 from triscribe.media.declared import PcmFormat
 from triscribe.media.pool import DecoderPool, MediaFile
 from triscribe.service.calls import WORK, Call
+from triscribe.service.clips import known_speakers
 from triscribe.service.limits import Backoff
 from triscribe.service.requests import Recognition
 from triscribe.service.sessions import Sessions
@@ -77,7 +79,7 @@ class Recordings:
         self._sessions = sessions
         self._backoff = Backoff()
         self._turns = asyncio.Semaphore(settings.uploads_at_once)
-        self._spools = Spools(settings.max_spool_bytes)
+        self._spools = Spools(settings.max_spool_bytes, settings.max_upload_bytes)
         # Two pools: however many long uploads are being decoded, a short recording has threads of its own.
         self._quick_decoder = DecoderPool(at_once=max(4, 2 * available_cores()))
         self._upload_decoder = DecoderPool(at_once=settings.uploads_at_once)
@@ -96,7 +98,7 @@ class Recordings:
             TimeoutError: it took longer than `call_timeout_s`.
         """
         started, call.model = time.monotonic(), recognition.model
-        options = self._run_options(recognition, self._settings.max_recognize_s, self._quick_decoder)
+        options = await self._run_options(recognition, self._settings.max_recognize_s, self._quick_decoder)
         with self._backoff.guard(recognition.model):
             async with asyncio.timeout(self._settings.call_timeout_s):
                 async with aclosing(self._run(self._sessions.quick, audio, recognition, options)) as events:
@@ -120,27 +122,73 @@ class Recordings:
             TooLargeError: it has more bytes, or is longer, than the settings allow.
             TriscribeError: as `Transcriber.run`.
         """
-        call.model = recognition.model
         upload = _Upload(call, recognition)
-        work = asyncio.create_task(self._work(upload, pieces))
-        async with aclosing(while_working(upload.events, work, every_s=HEARTBEAT_S, beat=upload.progress)) as events:
+        async with aclosing(self._events(upload, self._work(upload, pieces))) as events:
             async for event in events:
                 yield event
-        transcript = work.result()
+
+    def spool(self) -> AbstractAsyncContextManager[Spool]:
+        """An empty file, for a door that gets a recording before it knows what is wanted; then `transcribe`."""
+        return self._spools.open()
+
+    async def transcribe(self, call: Call, recognition: Recognition, spool: Spool) -> AsyncGenerator[UploadEvent]:
+        """Work on a file that has arrived, and yield what becomes known of it.
+
+        A short one is worked on at once and without retries, as by `recognize`; others wait for their turn, as those
+        of `upload`. Close the iterator to give the work up.
+
+        Raises:
+            TriscribeError: as `recognize` or `upload`.
+        """
+        upload = _Upload(call, recognition)
+        upload.received_bytes = spool.size
+        async with aclosing(self._events(upload, self._arrived(upload, spool))) as events:
+            async for event in events:
+                yield event
+
+    async def _events(self, upload: _Upload, work: Coroutine[Any, Any, Transcript]) -> AsyncGenerator[UploadEvent]:
+        upload.call.model = upload.recognition.model
+        task = asyncio.create_task(work)
+        async with aclosing(while_working(upload.events, task, every_s=HEARTBEAT_S, beat=upload.progress)) as events:
+            async for event in events:
+                yield event
+        transcript = task.result()
         yield Progress(upload.stage, 1.0, upload.received_bytes)  # however quick it was
         yield Done(transcript)
 
     async def _work(self, upload: _Upload, pieces: AsyncIterator[bytes]) -> Transcript:
         async with self._spools.open() as spool:
             await self._receive(upload, spool, pieces)
-            upload.stage = Stage.QUEUED
-            # Known before its turn comes: who adds servers has to see what waits here.
-            upload.length_is(await self._spools.in_thread(partial(_length_s, spool, upload.recognition.pcm)))
-            waited = time.monotonic()
-            async with self._turns:
-                upload.call.queue_s = time.monotonic() - waited
-                async with self._sessions.upload() as session:
-                    return await self._transcribe(upload, session, MediaFile(spool.path, NAME))
+            await self._measure(upload, spool)
+            return await self._in_turn(upload, spool)
+
+    async def _arrived(self, upload: _Upload, spool: Spool) -> Transcript:
+        await spool.finish()
+        if await self._measure(upload, spool) <= self._settings.max_recognize_s:
+            with suppress(AudioTooLongError):  # its header does not have to be right
+                return await self._at_once(upload, spool)
+        return await self._in_turn(upload, spool)
+
+    async def _measure(self, upload: _Upload, spool: Spool) -> float:
+        """Seconds of a file, known before its turn comes: who adds servers has to see what waits here."""
+        upload.stage = Stage.QUEUED
+        length_s = await self._spools.in_thread(partial(_length_s, spool, upload.recognition.pcm))
+        upload.length_is(length_s)
+        return length_s
+
+    async def _in_turn(self, upload: _Upload, spool: Spool) -> Transcript:
+        waited = time.monotonic()
+        async with self._turns:
+            upload.call.queue_s = time.monotonic() - waited
+            options = await self._run_options(upload.recognition, self._settings.max_upload_s, self._upload_decoder)
+            async with self._sessions.upload() as session:
+                return await self._transcribe(upload, session, spool, options)
+
+    async def _at_once(self, upload: _Upload, spool: Spool) -> Transcript:
+        options = await self._run_options(upload.recognition, self._settings.max_recognize_s, self._quick_decoder)
+        with self._backoff.guard(upload.recognition.model):
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                return await self._transcribe(upload, self._sessions.quick, spool, options)
 
     async def _receive(self, upload: _Upload, spool: Spool, pieces: AsyncIterator[bytes]) -> None:
         pcm = upload.recognition.pcm
@@ -148,14 +196,12 @@ class Recordings:
             if pcm and not upload.received_bytes:  # a file is refused before it is sent to its end
                 declared.header(piece, pcm, is_all=False)
             upload.received_bytes += len(piece)
-            if upload.received_bytes > self._settings.max_upload_bytes:
-                raise TooLargeError(f"the file is larger than {self._settings.max_upload_bytes} bytes", field="audio")
             await spool.write(piece)
         await spool.finish()
 
-    async def _transcribe(self, upload: _Upload, session: Session, file: MediaFile) -> Transcript:
+    async def _transcribe(self, upload: _Upload, session: Session, spool: Spool, options: RunOptions) -> Transcript:
         started, upload.stage = time.monotonic(), Stage.DECODING
-        options = self._run_options(upload.recognition, self._settings.max_upload_s, self._upload_decoder)
+        file = MediaFile(spool.path, NAME)
         async with aclosing(self._run(session, file, upload.recognition, options)) as events:
             async for event in events:
                 if isinstance(event, Done):
@@ -170,12 +216,13 @@ class Recordings:
     ) -> AsyncGenerator[AudioDecoded | TextProgress | SpeakersProgress | FinalSegments | Done]:
         return Transcriber(self._settings.server, recognition.options).run(session, source, options)
 
-    def _run_options(self, recognition: Recognition, max_s: float, decoder: DecoderPool) -> RunOptions:
+    async def _run_options(self, recognition: Recognition, max_s: float, decoder: DecoderPool) -> RunOptions:
         speakers = None
         if recognition.diarization is not None:
             if self._diarizer is None:
                 raise FailedPreconditionError("this gateway has no diarizer", field="diarization")
-            speakers = SpeakerSearch(self._diarizer, recognition.diarization)
+            known = await known_speakers(recognition.known_speakers, self._quick_decoder)
+            speakers = SpeakerSearch(self._diarizer, recognition.diarization, known)
         return RunOptions(name=NAME, speakers=speakers, max_duration_s=max_s, pcm=recognition.pcm, decoder=decoder)
 
 

@@ -15,6 +15,7 @@ from triscribe.live.events import DEFAULT_PREFIX_S, LiveOptions
 from triscribe.media import tracks
 from triscribe.media.declared import Encoding, PcmFormat
 from triscribe.service.catalogue import Catalogue, ServedModel
+from triscribe.spacing import clean
 from triscribe.speech.vad import VadOptions
 from triscribe.transcription.options import TranscribeOptions, language_notices
 from triscribe.types import SAMPLE_RATE, Notice, Task
@@ -22,6 +23,9 @@ from triscribe.types import SAMPLE_RATE, Notice, Task
 MIN_RATE, MAX_RATE = 8_000, 192_000
 """Hz of headerless audio."""
 MAX_CHANNELS = 8
+MAX_NAME = 64
+"""Characters of a known speaker's name."""
+_KNOWN = "known_speakers"
 MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.2, 5.0, 0.6
 """Silence that ends an utterance of live audio, in seconds."""
 MAX_PREFIX_S = 2.0
@@ -42,6 +46,7 @@ class RecognitionRequest:
         pcm: how headerless audio is encoded; None for a file with a header.
         diarization: "num_speakers", "min_speakers", "max_speakers", as far as they are known; None: no speakers.
         voice: fields of `VadOptions`, as far as they are not left to the server.
+        known_speakers: a clip of 2 to 10 s, any media, for each name; only together with `diarization`.
         decoding: further options of docs/contracts.md.
     """
 
@@ -59,6 +64,7 @@ class RecognitionRequest:
     voice: Mapping[str, float] = field(default_factory=dict)
     pcm: PcmFormat | None = None
     diarization: Mapping[str, int] | None = None
+    known_speakers: Mapping[str, bytes] = field(default_factory=dict)
     decoding: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -83,12 +89,14 @@ class Recognition:
         model: name of the model that will be used.
         pcm: how headerless audio is encoded; None for a file with a header.
         diarization: None where speakers are not wanted.
+        known_speakers: a clip, still encoded, for each name.
     """
 
     model: str
     options: TranscribeOptions
     pcm: PcmFormat | None
     diarization: DiarizationOptions | None
+    known_speakers: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,8 @@ def checked(request: RecognitionRequest, catalogue: Catalogue, *, diarizer: bool
         voice_detection=_voice(request),
         decoding=_decoding(request.decoding),
     )
-    return Recognition(model.name, options, request.pcm, _diarization(request.diarization, diarizer=diarizer))
+    diarization = _diarization(request.diarization, diarizer=diarizer)
+    return Recognition(model.name, options, request.pcm, diarization, _known_speakers(request))
 
 
 def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
@@ -268,6 +277,15 @@ def _diarization(wanted: Mapping[str, int] | None, *, diarizer: bool) -> Diariza
         )
     except UsageError as error:
         raise InvalidArgumentError(str(error), field="diarization") from error
+
+
+def _known_speakers(request: RecognitionRequest) -> Mapping[str, bytes]:
+    for name in request.known_speakers:
+        if not 1 <= len(name) <= MAX_NAME or clean(name) != name:
+            raise InvalidArgumentError(f"names of speakers are one line of up to {MAX_NAME} characters", field=_KNOWN)
+    if request.known_speakers and request.diarization is None:
+        raise InvalidArgumentError("speakers are known, and none are asked for", field=_KNOWN)
+    return request.known_speakers
 
 
 def _decoding(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from triscribe.errors import UsageError
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OPENAI_MODELS = (
+    "whisper-1",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+    "gpt-4o-transcribe-diarize",
+    "gpt-transcribe",
+    "gpt-live-transcribe",
+    "gpt-realtime-whisper",
+)
 
 
 class GatewaySettings(BaseSettings):
@@ -29,6 +39,18 @@ class GatewaySettings(BaseSettings):
     """Address to listen on; an IPv6 address with or without brackets."""
     port: int = Field(default=8443, ge=0, le=65535)
     """gRPC port; 0 chooses a free one."""
+    http_host: str = "127.0.0.1"
+    """Address of the HTTP door."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the HTTP door, which speaks OpenAI's API; 0 opens none."""
+    http_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Web pages that may call the HTTP door from a browser, such as https://app.example, or "*"; as a variable,
+    separated by commas. Calls from any other page are refused."""
+    http_models: Annotated[dict[str, str], NoDecode] = Field(default_factory=lambda: dict.fromkeys(_OPENAI_MODELS, ""))
+    """Further names of served models at the HTTP door; an empty value is the first that is served. As a variable:
+    whisper-1=large-v3,gpt-transcribe"""
+    header_s: float = Field(default=20.0, gt=0)
+    """Longest time in which an HTTP caller sends the head of a request."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=9464, ge=0, le=65535)
     """Prometheus; 0 chooses a free port, None switches it off."""
@@ -78,7 +100,7 @@ class GatewaySettings(BaseSettings):
     upload_concurrency: int = Field(default=16, ge=1)
     """Chunks of one upload in flight."""
     idle_s: float = Field(default=300.0, gt=0)
-    """Longest pause of a caller between two messages of a stream."""
+    """Longest pause of a caller between two messages of a stream, or two pieces of a body."""
     call_timeout_s: float = Field(default=300.0, gt=0)
     """Longest `Recognize`, whatever the caller's deadline."""
 
@@ -93,10 +115,25 @@ class GatewaySettings(BaseSettings):
     tracing: bool = False
     """Export OpenTelemetry traces over OTLP; the OTEL_* variables say where to. Needs the extra `tracing`."""
 
-    @field_validator("host", "metrics_host")
+    @field_validator("host", "http_host", "metrics_host")
     @classmethod
     def _without_brackets(cls, host: str) -> str:
         return host.removeprefix("[").removesuffix("]")
+
+    @field_validator("http_origins", mode="before")
+    @classmethod
+    def _listed(cls, origins: object) -> object:
+        if not isinstance(origins, str):
+            return origins
+        return tuple(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
+
+    @field_validator("http_models", mode="before")
+    @classmethod
+    def _paired(cls, names: object) -> object:
+        if not isinstance(names, str):
+            return names
+        pairs = (name.partition("=") for name in names.split(",") if name.strip())
+        return {alias.strip(): model.strip() for alias, _, model in pairs}
 
     @model_validator(mode="after")
     def _consistent(self) -> GatewaySettings:
@@ -106,9 +143,10 @@ class GatewaySettings(BaseSettings):
             raise UsageError("Triton's TLS needs an authority; a certificate for it needs its key.")
         if self.tls_client_ca and not self.tls_cert:
             raise UsageError("An authority for callers' certificates needs TLS: give a certificate and its key.")
-        if self.host not in _LOOPBACK and not self.tls_cert and not self.allow_plaintext:
-            raise UsageError(
-                f"Listening on {self.host} needs TLS: give a certificate and its key, or allow plaintext because"
-                " something in front of the gateway encrypts."
-            )
+        for host in (self.host, self.http_host if self.http_port else self.host):
+            if host not in _LOOPBACK and not self.tls_cert and not self.allow_plaintext:
+                raise UsageError(
+                    f"Listening on {host} needs TLS: give a certificate and its key, or allow plaintext because"
+                    " something in front of the gateway encrypts."
+                )
         return self

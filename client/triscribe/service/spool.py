@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from triscribe.errors import ResourceExhaustedError
+from triscribe.errors import ResourceExhaustedError, TooLargeError
 
 T = TypeVar("T")
 
@@ -23,9 +23,15 @@ _WRITERS = 4
 
 
 class Spools:
-    """All spools of a gateway; belongs to one event loop."""
+    """All spools of a gateway; belongs to one event loop.
 
-    def __init__(self, max_bytes: int) -> None:
+    Args:
+        max_bytes: bound of all of them together.
+        max_file_bytes: bound of each.
+    """
+
+    def __init__(self, max_bytes: int, max_file_bytes: int) -> None:
+        self.max_file_bytes = max_file_bytes
         self._max_bytes = max_bytes
         self._bytes = 0
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="spool")
@@ -72,12 +78,23 @@ class Spool:
         """Add bytes.
 
         Raises:
+            TooLargeError: the file is larger than it may be.
             ResourceExhaustedError: all uploads together would take more room than they may.
             OSError: the disk is full.
         """
+        self.check(self.size + len(data))
         self._spools.reserve(len(data))
         self.size += len(data)
         await self._spools.in_thread(partial(self._file.write, data))
+
+    def check(self, size: int) -> None:
+        """Refuse a file of so many bytes, as soon as that is known.
+
+        Raises:
+            TooLargeError: it is larger than it may be.
+        """
+        if size > self._spools.max_file_bytes:
+            raise TooLargeError(f"the file is larger than {self._spools.max_file_bytes} bytes", field="audio")
 
     async def finish(self) -> None:
         """Write what is still in memory."""

@@ -13,7 +13,7 @@ from typing import Any
 from triscribe.extras import needs
 
 SpanMaker = Callable[[str, Mapping[str, Any]], AbstractContextManager[Any]]
-"""A span around a call: (full method name, metadata)."""
+"""A span around a call: (full method name, or verb and route; metadata)."""
 
 
 def no_spans(method: str, metadata: Mapping[str, Any]) -> AbstractContextManager[Any]:
@@ -42,12 +42,11 @@ def server_span(method: str, metadata: Mapping[str, Any]) -> Iterator[None]:
     """A span that continues the caller's trace; an error that leaves it is noted by its type, never by its text."""
     from opentelemetry import propagate, trace  # noqa: PLC0415
 
-    service, _, name = method.lstrip("/").partition("/")
     with trace.get_tracer("triscribe.gateway").start_as_current_span(
-        f"{service}/{name}",
+        method.removeprefix("/"),
         context=propagate.extract({key: value for key, value in metadata.items() if isinstance(value, str)}),
         kind=trace.SpanKind.SERVER,
-        attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": name},
+        attributes=_attributes(method),
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
@@ -56,6 +55,15 @@ def server_span(method: str, metadata: Mapping[str, Any]) -> Iterator[None]:
         except BaseException as error:
             span.set_status(trace.StatusCode.ERROR, type(error).__name__)
             raise
+
+
+def _attributes(method: str) -> dict[str, str]:
+    """OpenTelemetry's names for what is called."""
+    verb, _, route = method.partition(" ")
+    if route:
+        return {"http.request.method": verb, "http.route": route}
+    service, _, name = method.removeprefix("/").partition("/")
+    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
 
 
 def trace_headers() -> dict[str, str]:

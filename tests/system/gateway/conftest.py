@@ -8,12 +8,14 @@ from unittest import mock
 import pytest
 
 from tests.harness.gateway import GatewayProcess, gateway_process
+from tests.harness.ports import free_port
 from triscribe.client import AsyncClient
 from triscribe.serving import EmbeddedTriton, ServeOptions, embedded
 from triscribe.serving.sizing import Sizing, size_machine
 from triscribe.serving.supervisor import Watch
 
 SMALL_QUEUE_S = 150.0
+HTTP_MODEL = "tiny.en"
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +24,13 @@ def gateway(server: EmbeddedTriton) -> Iterator[GatewayProcess]:
     with gateway_process(
         server.url, max_recognize_s=40, max_upload_s=3600, max_message_bytes=4 * 2**20, max_upload_bytes=200 * 2**20
     ) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def http_gateway(server: EmbeddedTriton) -> Iterator[GatewayProcess]:
+    """One with an HTTP door, where `whisper-1` is the quick model."""
+    with gateway_process(server.url, http_port=free_port(), http_models=f"whisper-1={HTTP_MODEL}") as process:
         yield process
 
 

@@ -83,7 +83,7 @@ def has_ipv6() -> bool:
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 async def test_a_gateway_listens_on_ipv6(host):
     """Calls, health and metrics; once gRPC read `::1:8443` as an address without a port."""
-    settings = GatewaySettings(server="127.0.0.1:9", host=host, port=0, health_port=0, metrics_port=None)
+    settings = GatewaySettings(server="127.0.0.1:9", host=host, port=0, http_port=0, health_port=0, metrics_port=None)
     async with Gateway(settings) as gateway:
         assert gateway.address.startswith("[::1]:")
         async with grpc.aio.insecure_channel(gateway.address) as channel:

@@ -13,11 +13,12 @@ import pytest
 from tests.harness.audio import wav
 from tests.harness.media import wav_of
 from tests.harness.processes import wait_for
-from triscribe.errors import AudioError, ResourceExhaustedError, TooLargeError
+from triscribe.errors import AudioError, InvalidArgumentError, ResourceExhaustedError, TooLargeError
 from triscribe.media import decoding
 from triscribe.media.declared import PcmFormat
 from triscribe.service import recordings as module
 from triscribe.service.calls import Call
+from triscribe.service.clips import known_speakers
 from triscribe.service.recordings import Progress, Recordings, Stage
 from triscribe.service.refusals import as_server_error
 from triscribe.service.requests import Recognition
@@ -220,6 +221,50 @@ async def test_uploads_being_decoded_leave_threads_for_short_recordings(make, mo
     await waiting
 
 
+async def arrived(recordings, data, recognition=WHOLE):
+    async with recordings.spool() as spool:
+        await spool.write(data)
+        events = recordings.transcribe(Call("CreateTranscription", "id"), recognition, spool)
+        async with aclosing(events) as events:
+            return [event async for event in events]
+
+
+async def test_of_files_that_have_arrived_short_ones_pass_those_that_wait_for_their_turn(make, triton):
+    recordings = make(uploads_at_once=1, max_recognize_s=30)
+    async with recordings._turns:
+        long = asyncio.create_task(arrived(recordings, wav(NOISE)))
+        short = await arrived(recordings, wav(NOISE[:SAMPLE_RATE]))
+        assert short[-1].transcript.text == "chunk0"
+        assert not long.done()
+    assert (await long)[-1].transcript.audio.duration == 40.0
+    assert recordings._spools._bytes == 0
+
+
+async def test_a_refusal_of_the_server_reaches_short_recordings_at_once_and_holds_back_the_next(make, triton):
+    async def refuse(chunk, options, *, timeout_s):
+        raise ResourceExhaustedError("full", retry_after_s=30.0)
+
+    triton.transcribe = refuse
+    recordings = make()
+    for says in ("full", "the server's queue is full"):
+        with pytest.raises(ResourceExhaustedError, match=says):
+            await arrived(recordings, wav(NOISE[:SAMPLE_RATE]))
+
+
+@pytest.mark.parametrize(
+    ("clip", "says"), [(b"no audio", "reference of 'Ada'"), (wav(NOISE), "longer"), (wav(NOISE[:SAMPLE_RATE]), "1.0 s")]
+)
+async def test_clips_of_speakers_that_cannot_be_used_name_the_speaker(make, clip, says):
+    with pytest.raises(InvalidArgumentError, match=says) as caught:
+        await known_speakers({"Ada": clip}, make()._quick_decoder)
+    assert caught.value.field == "known_speakers"
+
+
+async def test_clips_of_speakers_become_samples(make):
+    (ada,) = await known_speakers({"Ada": wav(NOISE[: 3 * SAMPLE_RATE])}, make()._quick_decoder)
+    assert (ada.name, len(ada.samples)) == ("Ada", 3 * SAMPLE_RATE)
+
+
 @pytest.mark.parametrize("length_s", [0.5, 61.0])
 def test_the_header_tells_the_length(length_s):
     data = wav(np.zeros(round(length_s * SAMPLE_RATE), np.float32))
@@ -228,7 +273,7 @@ def test_the_header_tells_the_length(length_s):
 
 async def test_a_file_that_does_not_tell_is_guessed_from_its_size():
     assert decoding.declared_length_s(b"no media" * 100) == 0.0
-    spools = Spools(10_000)
+    spools = Spools(10_000, 10_000)
     async with spools.open() as spool:
         await spool.write(b"no media" * 1000)
         await spool.finish()

@@ -31,6 +31,21 @@ def test_the_environment_counts(monkeypatch):
     assert str(settings.tokens) == "/etc/tokens"
 
 
+def test_lists_of_the_http_door_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("TRISCRIBE_GATEWAY_HTTP_ORIGINS", "https://a.example/, http://b.example:3000")
+    monkeypatch.setenv("TRISCRIBE_GATEWAY_HTTP_MODELS", "whisper-1=large-v3, gpt-transcribe,")
+    settings = GatewaySettings()
+    assert settings.http_origins == ("https://a.example", "http://b.example:3000")
+    assert settings.http_models == {"whisper-1": "large-v3", "gpt-transcribe": ""}
+
+
+def test_the_http_door_beyond_this_machine_needs_tls_too(tmp_path):
+    with pytest.raises(UsageError, match="192"):
+        GatewaySettings(http_host="192.0.2.1")
+    assert GatewaySettings(http_host="192.0.2.1", http_port=0)
+    assert GatewaySettings(http_host="192.0.2.1", tls_cert=tmp_path, tls_key=tmp_path)
+
+
 def test_places_are_given_back():
     limits = CallLimits(total=3, per_caller=2)
     with limits.admit("a"), limits.admit("a"):

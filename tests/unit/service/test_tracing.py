@@ -60,3 +60,12 @@ def test_an_error_is_noted_without_its_text(exporter, error):
     span = exporter.get_finished_spans()[-1]
     assert not span.status.is_ok
     assert "what somebody said" not in span.to_json()
+
+
+def test_a_call_over_http_is_named_by_its_route(exporter):
+    with server_span("POST /v1/audio/transcriptions", {"traceparent": PARENT}):
+        pass
+    span = exporter.get_finished_spans()[-1]
+    assert span.name == "POST /v1/audio/transcriptions"
+    assert dict(span.attributes) == {"http.request.method": "POST", "http.route": "/v1/audio/transcriptions"}
+    assert f"{span.context.trace_id:032x}" == PARENT.split("-")[1]
