@@ -197,11 +197,17 @@ def test_languages_script_and_channels_that_make_no_sense(fields, error, field):
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("fields", [{"language_code": "multi"}, {"language_codes": ["de"]}, {"features": SPLIT}])
+@pytest.mark.parametrize("fields", [{"language_code": "multi"}, {"features": SPLIT}])
 def test_live_audio_has_one_language_and_one_channel(fields):
     config = pb.RecognitionConfig(explicit_decoding_config=PCM, **fields)
     with pytest.raises(InvalidArgumentError, match="live audio"):
         read_live_config(pb.StreamingRecognitionConfig(config=config), CATALOGUE)
+
+
+def test_live_audio_detects_its_language_among_those_that_are_allowed():
+    config = pb.RecognitionConfig(explicit_decoding_config=PCM, language_codes=["de", "en"])
+    live = read_live_config(pb.StreamingRecognitionConfig(config=config), CATALOGUE)
+    assert live.options.languages == ("de", "en")
 
 
 def test_a_model_that_knows_the_language_is_named():
