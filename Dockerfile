@@ -2,7 +2,7 @@
 #
 #   docker build --target triton      .   Triton with CUDA, on NVIDIA's image
 #   docker build --target triton-cpu  .   Triton on a CPU
-#   docker build --target gateway     .   the gRPC API
+#   docker build --target gateway     .   the gRPC and HTTP APIs
 #   docker build --target diarizer    .   who spoke when
 #
 # A package mirror or proxy goes in as --secret id=pip.conf,src=pip.conf and stays out of the images.

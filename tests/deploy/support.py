@@ -31,6 +31,7 @@ VALUE_SETS = {
         "triton": {"modelVolume": {"source": "image"}},
         "tls": {"mode": "secrets", "secrets": {"triton": "a", "gateway": "b", "diarizer": "c"}},
         "diarizer": {"enabled": False},
+        "gateway": {"http": {"enabled": False}},
         "podDisruptionBudget": False,
     },
 }

@@ -83,6 +83,9 @@ def test_the_validation_would_notice():
         {"triton": {"modelVolume": {"source": "claim", "claim": ""}}},
         {"autoscaling": {"kind": "vpa"}},
         {"gateway": {"clientCertificates": True}},
+        {"gateway": {"http": {"origins": ["app.example"]}}},
+        {"gateway": {"http": {"origins": ["https://app.example/"]}}},
+        {"gateway": {"idleSeconds": 0}},
         {"tls": {"mode": "secrets"}},
     ],
 )
@@ -285,6 +288,29 @@ def test_tls_is_on_everywhere_or_nowhere(objects, values):
         server = next(one for one in part(objects, "gateway")["args"] if one.startswith("--server="))
         host = server.removeprefix("--server=dns:///").partition(":")[0]
         assert any(host in spec.get("dnsNames", ()) for spec in issued.values())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_http_door_is_open_everywhere_or_nowhere(enabled):
+    objects = render({"gateway": {"http": {"enabled": enabled}, "service": {"httpPort": 80}}})
+    gateway, name = part(objects, "gateway"), f"{RELEASE}-triscribe-gateway"
+    assert ({"name": "http", "containerPort": 8080} in gateway["ports"]) is enabled
+    assert ("--http-port=8080" in gateway["args"]) is enabled
+    assert ("--http-port=0" in gateway["args"]) is not enabled
+    ports = {one["name"]: one for one in of_kind(objects, "Service")[name]["spec"]["ports"]}
+    assert ports.get("http") == ({"name": "http", "port": 80, "targetPort": "http"} if enabled else None)
+    callers = of_kind(objects, "NetworkPolicy")[name]["spec"]["ingress"][0]["ports"]
+    assert {one["port"] for one in callers} == ({8443, 8080} if enabled else {8443})
+
+
+def test_what_the_gateway_is_told_of_web_pages_and_pauses(monkeypatch):
+    told = {"http": {"origins": ["https://app.example", "http://localhost:3000"]}, "idleSeconds": 60}
+    for variable in part(render({"gateway": told}), "gateway")["env"]:
+        if "value" in variable:
+            monkeypatch.setenv(variable["name"], variable["value"])
+    settings = GatewaySettings(allow_plaintext=True)
+    assert settings.http_origins == ("https://app.example", "http://localhost:3000")
+    assert settings.idle_s == 60
 
 
 @pytest.mark.parametrize("name", ["autoscaled", "hpa"])

@@ -16,6 +16,7 @@ import grpc
 import pytest
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from openai import OpenAI
 
 from tests.deploy.support import (
     ALERTS,
@@ -106,7 +107,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def gateway(server) -> Iterator[GatewayProcess]:
-    with gateway_process(server.url, health_port=0) as process:
+    with gateway_process(server.url, health_port=0, http_port=free_port()) as process:
         yield process
 
 
@@ -127,6 +128,8 @@ def traffic(gateway, conversation) -> None:
             assert [event async for event in events]
 
     asyncio.run(call())
+    with OpenAI(base_url=f"http://{gateway.http_address}/v1", api_key="any") as client:
+        client.audio.transcriptions.create(file=conversation.path, model="whisper-1")
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +181,15 @@ def test_every_metric_is_exported(prometheus, queries):
     for selector in wanted:
         for label in selector.labels - OF_PROMETHEUS:
             assert prometheus.values(f'{selector.metric}{{{label}!=""}}'), f"{selector.metric} has no label {label}"
+
+
+def test_every_method_that_a_query_names_is_one():
+    source = "\n".join(path.read_text() for path in (REPOSITORY / "client/triscribe/gateway").rglob("*.py"))
+    proto = (REPOSITORY / "proto/triscribe/v1/speech.proto").read_text()
+    known = set(re.findall(r"rpc (\w+)", proto)) | set(re.findall(r'"(Create\w+|\w+Models?|Realtime)"', source))
+    named = re.findall(r'method=~?"([^"]+)"', "\n".join(alert_queries() + dashboard_queries()))
+    assert {method for names in named for method in names.split("|")} <= known
+    assert {"Recognize", "CreateTranscription", "CreateTranslation"} <= {m for names in named for m in names.split("|")}
 
 
 def test_every_exemption_is_used():
