@@ -98,6 +98,7 @@ class RealtimeServer:
                 calls=self.calls,
                 streams=Streams(settings, self.metrics, sessions, voice),
                 watcher=watcher,
+                draining=asyncio.Event(),
                 origins=(PAGE,),
                 resolve_model=lambda name: next(iter(watcher.catalogue.models)) if name in (None, *ALIASES) else name,
                 peer=lambda scope: str(scope["client"][0]),

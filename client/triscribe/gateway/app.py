@@ -82,7 +82,7 @@ class Gateway:
         self._server: Any = None
         self._http: HttpServer | None = None
         self._is_serving = False
-        self._draining = False
+        self._draining = asyncio.Event()
         self._health = HealthService(("", SERVICE))
 
     async def __aenter__(self) -> Gateway:
@@ -137,6 +137,7 @@ class Gateway:
             settings=settings,
             calls=self._calls,
             streams=streams,
+            draining=self._draining,
             watcher=watcher,
             origins=settings.http_origins,
             resolve_model=model,
@@ -166,7 +167,10 @@ class Gateway:
     async def drain(self) -> None:
         """Refuse new calls, let open ones finish for `drain_s`, end the rest with UNAVAILABLE."""
         logger.info("draining", extra={"open_calls": self._calls.open_calls})
-        self._draining, self._is_serving = True, False
+        self._is_serving = False
+        if self._http:
+            self._http.stop_listening()  # before sessions end, whose callers come again
+        self._draining.set()
         await self._health.close()
         stopping = {asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))}
         if self._http:
@@ -243,7 +247,7 @@ class Gateway:
             self.metrics.serving.labels("triton").set(watcher.triton_alive)
             if self.settings.diarizer:
                 self.metrics.serving.labels("diarizer").set(watcher.diarizer_alive)
-            self._is_serving = watcher.triton_alive and diarizer_ok and not self._draining
+            self._is_serving = watcher.triton_alive and diarizer_ok and not self._draining.is_set()
             for name in ("", SERVICE):
                 await self._health.set(name, serving=self._is_serving)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class RealtimeContext:
         calls: go round every session.
         streams: recognise.
         watcher: knows what is served.
+        draining: set when the gateway is to end; sessions end when their callers wait for nothing.
         origins: web pages that may connect from a browser; "*" lets all of them.
         resolve_model: the name of the model that a caller means, never empty; None is the usual one.
         peer: who calls, where there are no tokens.
@@ -35,6 +37,7 @@ class RealtimeContext:
     calls: Calls
     streams: Streams
     watcher: Watcher
+    draining: asyncio.Event
     origins: Collection[str]
     resolve_model: Callable[[str | None], str]
     peer: Callable[[Scope], str]

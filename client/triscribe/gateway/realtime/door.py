@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from functools import partial
 
@@ -9,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from triscribe.errors import CancelledError, InvalidArgumentError, ServerError, TooLargeError
+from triscribe.errors import CancelledError, InvalidArgumentError, ServerError, ShuttingDownError, TooLargeError
 from triscribe.gateway.realtime.context import RealtimeContext
 from triscribe.gateway.realtime.inbox import Inbox
 from triscribe.gateway.realtime.messages import SessionConfig
@@ -29,6 +30,9 @@ _CLOSE = {
     "UNAVAILABLE": 1013,
 }
 """Codes of RFC 6455 for what ends a session; all else is 1011."""
+
+_LAST_WORD_S = 1.0
+"""How long the reason of an end waits for its reader, who may be the reason."""
 
 
 def realtime_route(context: RealtimeContext) -> WebSocketRoute:
@@ -57,12 +61,12 @@ async def _answer(context: RealtimeContext, websocket: WebSocket) -> None:
     try:
         await context.calls.answer(call, arrival, partial(_serve, context, websocket, call))
     except ServerError as refusal:
-        with suppress(CallerLeftError, WebSocketDisconnect):
+        with suppress(CallerLeftError, WebSocketDisconnect, TimeoutError):
             await _refuse(context, websocket, call, refusal)
 
 
 async def _serve(context: RealtimeContext, websocket: WebSocket, call: Call) -> None:
-    outlet = Outlet(websocket, context.error_body)
+    outlet = Outlet(websocket, context.error_body, context.settings.idle_s)
     session = Session(context, call, outlet, _first_config(context, websocket))
     subprotocol = _SUBPROTOCOL if _SUBPROTOCOL in websocket.scope["subprotocols"] else None
     try:
@@ -90,9 +94,15 @@ async def _refuse(context: RealtimeContext, websocket: WebSocket, call: Call, re
     if websocket.application_state == WebSocketState.CONNECTING:
         await websocket.send_denial_response(context.refused(refusal, call.request_id))
         return
-    await Outlet(websocket, context.error_body).error(refusal)
-    code = 1009 if isinstance(refusal, TooLargeError) else _CLOSE.get(refusal.code, 1011)
-    await websocket.close(code, refusal.code)
+    async with asyncio.timeout(_LAST_WORD_S):
+        await Outlet(websocket, context.error_body, _LAST_WORD_S).error(refusal)
+        await websocket.close(_close_code(refusal), refusal.code)
+
+
+def _close_code(refusal: ServerError) -> int:
+    if isinstance(refusal, ShuttingDownError):
+        return 1012
+    return 1009 if isinstance(refusal, TooLargeError) else _CLOSE.get(refusal.code, 1011)
 
 
 def _browser_token(websocket: WebSocket) -> str | None:

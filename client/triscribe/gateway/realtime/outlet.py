@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable
@@ -47,26 +48,30 @@ def new_id(kind: str) -> str:
 
 
 class Outlet:
-    """Sends; waits while the caller does not read.
+    """Sends; waits while the caller does not read, for a while.
 
     Args:
         websocket: to the caller.
         body: an error as OpenAI tells it: "type", "code", "message" and "param".
+        idle_s: longest time in which the caller reads nothing.
     """
 
-    def __init__(self, websocket: WebSocket, body: ErrorBody) -> None:
+    def __init__(self, websocket: WebSocket, body: ErrorBody, idle_s: float) -> None:
         self._websocket = websocket
         self._body = body
+        self._idle_s = idle_s
 
     async def send(self, kind: str, **fields: Any) -> None:
         """Send one event.
 
         Raises:
             CallerLeftError: there is nobody to send it to.
+            TimeoutError: the caller has not read for `idle_s` seconds.
         """
         event = {"event_id": new_id("event"), "type": kind} | fields
         try:
-            await self._websocket.send_text(json.dumps(event))
+            async with asyncio.timeout(self._idle_s):
+                await self._websocket.send_text(json.dumps(event))
         except WebSocketDisconnect as gone:
             raise CallerLeftError(gone.code) from gone
 
