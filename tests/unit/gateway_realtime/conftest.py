@@ -7,9 +7,6 @@ import base64
 from types import SimpleNamespace
 from typing import Any
 
-from starlette.responses import JSONResponse
-
-from tests.harness.realtime import error_body
 from triscribe.gateway.realtime import RealtimeContext
 from triscribe.live.events import FinalResult
 from triscribe.service.calls import Calls
@@ -55,9 +52,4 @@ def context_of(script: Script, metrics: Metrics | None = None, **settings: Any) 
         streams=script,  # type: ignore[arg-type]
         watcher=SimpleNamespace(catalogue=CATALOGUE),  # type: ignore[arg-type]
         draining=asyncio.Event(),
-        origins=(),
-        resolve_model=lambda name: name or "base",
-        peer=lambda scope: "here",
-        error_body=error_body,
-        refused=lambda error, request_id: JSONResponse({"error": str(error)}, 400),
     )

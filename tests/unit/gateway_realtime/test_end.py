@@ -97,7 +97,7 @@ async def test_what_was_sent_before_a_drain_is_told_and_then_the_session_ends():
         door.context.draining.set()
         stopping = asyncio.create_task(door.server.stop())
         assert await closed(quiet) == ("unavailable", 1012)
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             await connect(door.url, proxy=None)
         await tell(busy, "input_audio_buffer.append", audio=SECOND)
         await tell(busy, "input_audio_buffer.commit")

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from tests.harness.processes import wait_for
 from tests.unit.gateway_realtime.conftest import END, SECOND, Script, context_of, final
 from triscribe.errors import AudioError, InternalError, UnavailableError
+from triscribe.gateway.http.middleware import RequestIds
 from triscribe.gateway.realtime import realtime_route
 from triscribe.live.events import SpeechActivity, UtteranceFinal
 from triscribe.service.metrics import Metrics
@@ -25,7 +27,7 @@ from triscribe.service.metrics import Metrics
 def connected(script: Script, metrics: Metrics | None = None, **settings: Any) -> Iterator[Any]:
     """A socket to a door with these streams."""
     context = context_of(script, metrics, **settings)
-    client = TestClient(Starlette(routes=[realtime_route(context)]))
+    client = TestClient(Starlette(routes=[realtime_route(context)], middleware=[Middleware(RequestIds)]))
     with suppress(CancelledError), client.websocket_connect("/v1/realtime") as socket:  # it cancels what still runs
         yield socket
 
@@ -142,5 +144,5 @@ def test_who_says_nothing_is_asked_to_leave_unless_it_waits():
         send(socket, "input_audio_buffer.append", audio=SECOND)
         send(socket, "input_audio_buffer.commit")
         kinds(socket, "completed")  # five times as long as a pause may be
-        assert kinds(socket, "error")[-1]["error"]["code"] == "deadline_exceeded"
+        assert kinds(socket, "error")[-1]["error"]["code"] == "timeout"
         assert socket.receive()["code"] == 1008

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from triscribe.errors import InvalidArgumentError, ServerError
-
-ErrorBody = Callable[[ServerError], dict[str, str | None]]
+from triscribe.gateway.http import errors
 
 EMPTY_BUFFER = "input_audio_buffer_commit_empty"
 
@@ -52,13 +50,11 @@ class Outlet:
 
     Args:
         websocket: to the caller.
-        body: an error as OpenAI tells it: "type", "code", "message" and "param".
         idle_s: longest time in which the caller reads nothing.
     """
 
-    def __init__(self, websocket: WebSocket, body: ErrorBody, idle_s: float) -> None:
+    def __init__(self, websocket: WebSocket, idle_s: float) -> None:
         self._websocket = websocket
-        self._body = body
         self._idle_s = idle_s
 
     async def send(self, kind: str, **fields: Any) -> None:
@@ -81,5 +77,7 @@ class Outlet:
 
     def told(self, error: ServerError) -> dict[str, str | None]:
         """The error in the words of a session."""
-        body = self._body(error) | {"param": _PARAMS.get(error.field or "", error.field)}
+        body: dict[str, str | None] = errors.body(error)["error"] | {
+            "param": _PARAMS.get(error.field or "", error.field)
+        }
         return body | {"code": EMPTY_BUFFER} if isinstance(error, EmptyBufferError) else body

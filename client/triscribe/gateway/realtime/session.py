@@ -60,7 +60,7 @@ def live_recognition(context: RealtimeContext, config: SessionConfig) -> LiveRec
     """
     wanted, voice = config.input.transcription, config.input.turn_detection
     recognition = RecognitionRequest(
-        model=context.resolve_model(wanted.model),
+        model=context.model(wanted.model),
         language=wanted.language or "",
         languages=tuple(wanted.languages or ()),
         initial_prompt=wanted.prompt or "",
@@ -133,11 +133,11 @@ class Session:
     async def _leave(self, inbox: Inbox) -> None:
         """End before the gateway does, as soon as nothing is left to be told of what the caller has sent."""
         await self._context.draining.wait()
-        while self.working or not inbox.is_empty or self._holds_buffer:
+        while self.working or not inbox.is_empty or self._holds_buffer:  # noqa: ASYNC110 - many places change it
             await asyncio.sleep(_LOOK_S)
         self._leaving = True
         await self._close("changed")
-        while self.working:  # the last of it may have been speech
+        while self.working:  # noqa: ASYNC110 - the last of it may have been speech
             await asyncio.sleep(_LOOK_S)
         raise ShuttingDownError("the gateway is shutting down")
 
