@@ -118,6 +118,10 @@ class UnavailableError(ServerError):
     code = "UNAVAILABLE"
 
 
+class ShuttingDownError(UnavailableError):
+    """The server ends; another one, or the next one, can be asked at once."""
+
+
 class DeadlineExceededError(ServerError):
     """No answer in time."""
 

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from langcodes import Language
 
 
+_BCP47 = {"jw": "jv"}
+"""Whisper's codes that are none of BCP-47."""
+
+
+def bcp47(code: str | None) -> str:
+    """The language code that callers see; empty for none."""
+    return _BCP47.get(code or "", code or "")
+
+
 def as_tag(text: str) -> Language | None:
     """The language of a tag such as "pt-BR"; None where the text is none."""
     import langcodes  # noqa: PLC0415 - see above

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness.paths import COMMAND
 
@@ -61,6 +63,16 @@ class GatewayProcess:
         """Entries of the log with that name."""
         entries = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
         return [entry for entry in entries if entry["event"] == name]
+
+    def ended(self, method: str, code: str) -> int:
+        """How many calls ended so."""
+        return sum((entry["method"], entry["code"]) == (method, code) for entry in self.events("call"))
+
+    def open_calls(self, method: str) -> float:
+        """Calls that are being worked on, as Prometheus sees them."""
+        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False).text
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(s.value for s in samples if s.name == "triscribe_gateway_in_flight" and s.labels["method"] == method)
 
     def terminate(self) -> None:
         """Ask it to end."""

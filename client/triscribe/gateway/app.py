@@ -13,17 +13,14 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
 
 from triscribe.address import host_port
 from triscribe.diarization.client import Diarizer, DiarizerSettings
-from triscribe.errors import ServerError, ServingError
+from triscribe.errors import ServingError
 from triscribe.gateway.grpc.health import HealthService
 from triscribe.gateway.grpc.interceptor import SERVICE, CallInterceptor
 from triscribe.gateway.grpc.servicer import SpeechService
-from triscribe.gateway.http import errors
 from triscribe.gateway.http.app import HttpContext, http_app
-from triscribe.gateway.http.exchange import peer
 from triscribe.gateway.http.server import HttpServer
 from triscribe.gateway.realtime import RealtimeContext, realtime_route
 from triscribe.gateway.tls import client_credentials, server_credentials
@@ -82,7 +79,7 @@ class Gateway:
         self._server: Any = None
         self._http: HttpServer | None = None
         self._is_serving = False
-        self._draining = False
+        self._draining = asyncio.Event()
         self._health = HealthService(("", SERVICE))
 
     async def __aenter__(self) -> Gateway:
@@ -110,7 +107,8 @@ class Gateway:
             context = HttpContext(
                 self.settings, self._calls, self.metrics, watcher, recordings, lambda: self._is_serving
             )
-            await self._start_http(stack, http_app(context, realtime_route(self._realtime(watcher, streams))))
+            live = RealtimeContext(self.settings, self._calls, streams, watcher, self._draining)
+            await self._start_http(stack, http_app(context, realtime_route(live)))
             self._start_metrics(stack)
             await self._start_health(stack)
             watching = asyncio.create_task(self._watch(watcher))
@@ -121,29 +119,6 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
-
-    def _realtime(self, watcher: Watcher, streams: Streams) -> RealtimeContext:
-        settings = self.settings
-
-        def model(name: str | None) -> str:
-            chosen = settings.http_models.get(name, name) if name else ""
-            return chosen or next(iter(watcher.catalogue.models))
-
-        def refused(error: ServerError, request_id: str) -> Response:
-            headers = errors.headers(error) | {"x-request-id": request_id}
-            return JSONResponse(errors.body(error), errors.status(error), headers)
-
-        return RealtimeContext(
-            settings=settings,
-            calls=self._calls,
-            streams=streams,
-            watcher=watcher,
-            origins=settings.http_origins,
-            resolve_model=model,
-            peer=peer,
-            error_body=lambda error: errors.body(error)["error"],
-            refused=refused,
-        )
 
     def _addresses(self) -> dict[str, Any]:
         return {
@@ -166,7 +141,10 @@ class Gateway:
     async def drain(self) -> None:
         """Refuse new calls, let open ones finish for `drain_s`, end the rest with UNAVAILABLE."""
         logger.info("draining", extra={"open_calls": self._calls.open_calls})
-        self._draining, self._is_serving = True, False
+        self._is_serving = False
+        if self._http:
+            self._http.stop_listening()  # before sessions end, whose callers come again
+        self._draining.set()
         await self._health.close()
         stopping = {asyncio.create_task(self._server.stop(self.settings.drain_s + _LAST_WORDS_S))}
         if self._http:
@@ -243,7 +221,7 @@ class Gateway:
             self.metrics.serving.labels("triton").set(watcher.triton_alive)
             if self.settings.diarizer:
                 self.metrics.serving.labels("diarizer").set(watcher.diarizer_alive)
-            self._is_serving = watcher.triton_alive and diarizer_ok and not self._draining
+            self._is_serving = watcher.triton_alive and diarizer_ok and not self._draining.is_set()
             for name in ("", SERVICE):
                 await self._health.set(name, serving=self._is_serving)
 

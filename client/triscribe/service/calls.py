@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from triscribe.errors import InternalError, ServerError, UnavailableError
+from triscribe.errors import InternalError, ServerError, ShuttingDownError
 from triscribe.service.auth import TokenFile
 from triscribe.service.limits import CallLimits
 from triscribe.service.metrics import Metrics
@@ -178,7 +178,7 @@ def _refusal(error: BaseException, call: Call) -> ServerError | None:
     """The answer to the caller; None when the caller itself went away."""
     error = first_of(error)
     if isinstance(error, asyncio.CancelledError):
-        return UnavailableError("the gateway is shutting down") if call.draining else None
+        return ShuttingDownError("the gateway is shutting down") if call.draining else None
     refusal = as_server_error(error)
     if refusal is None or isinstance(refusal, InternalError):
         logger.error("call_failed", exc_info=error, extra={"request_id": call.request_id, "method": call.method})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from triscribe.errors import FailedPreconditionError, NotFoundError
+from triscribe.errors import FailedPreconditionError, NotFoundError, UnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,21 @@ class Catalogue:
 
     models: Mapping[str, ServedModel]
     aligner_languages: tuple[str, ...]
+
+    def resolve(self, name: str | None, further: Mapping[str, str]) -> str:
+        """The name of the model that a caller means: the default where it names none, never empty.
+
+        Args:
+            name: what the caller says.
+            further: names that stand for a model, or with an empty value for the default.
+
+        Raises:
+            UnavailableError: there is no default, because nothing is served.
+        """
+        chosen = further.get(name, name) if name else ""
+        if not chosen and not self.models:
+            raise UnavailableError("no model is served yet")
+        return chosen or next(iter(self.models))
 
     def choose(self, name: str, *, language: str | None, task: str) -> ServedModel:
         """The model of that name, or the default.

@@ -16,6 +16,7 @@ from triscribe.serving.supervisor import Watch
 
 SMALL_QUEUE_S = 150.0
 HTTP_MODEL = "tiny.en"
+PAGE = "https://page.example"
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,13 @@ def gateway(server: EmbeddedTriton) -> Iterator[GatewayProcess]:
 def http_gateway(server: EmbeddedTriton) -> Iterator[GatewayProcess]:
     """One with an HTTP door, where `whisper-1` is the quick model."""
     with gateway_process(server.url, http_port=free_port(), http_models=f"whisper-1={HTTP_MODEL}") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def realtime_gateway(server: EmbeddedTriton) -> Iterator[GatewayProcess]:
+    """One with an HTTP door, where OpenAI's names are the default model, and one page may call."""
+    with gateway_process(server.url, http_port=free_port(), http_origins=PAGE) as process:
         yield process
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
@@ -19,8 +19,10 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.harness.audio import pcm16
+from tests.harness.gateway import GatewayProcess, gateway_process
+from tests.harness.ports import free_port
 from tests.harness.processes import wait_for
-from tests.harness.realtime import PAGE, RealtimeServer, realtime_server, text_of
+from tests.system.gateway.conftest import PAGE
 from triscribe.client import LiveEnd, PcmFormat, RecognitionOptions
 from triscribe.client import LiveOptions as Live
 from triscribe.media.declared import Encoding
@@ -31,16 +33,24 @@ from triscribe.types import SAMPLE_RATE, Samples
 
 _EVENTS = {
     event.model_fields["type"].annotation.__args__[0]: event
-    for event in realtime_server_event.RealtimeServerEvent.__args__[0].__args__  # type: ignore[attr-defined]
+    for event in realtime_server_event.GatewayProcessEvent.__args__[0].__args__  # type: ignore[attr-defined]
     if "type" in event.model_fields
 }
 SILENCE = np.zeros(SAMPLE_RATE, np.float32)
 
 
-@pytest.fixture(scope="session")
-def door(server) -> Iterator[RealtimeServer]:
-    with realtime_server(server.url) as running:
-        yield running
+@pytest.fixture
+def door(realtime_gateway: GatewayProcess) -> GatewayProcess:
+    return realtime_gateway
+
+
+def text_of(events: Sequence[Any], kind: str, field: str) -> dict[str, str]:
+    """What the events of a kind say of each item, put together."""
+    said: dict[str, str] = {}
+    for event in events:
+        if event.type == f"conversation.item.input_audio_transcription.{kind}":
+            said[event.item_id] = said.get(event.item_id, "") + getattr(event, field)
+    return said
 
 
 class Caller:
@@ -94,9 +104,9 @@ FAILED = "conversation.item.input_audio_transcription.failed"
 
 
 @asynccontextmanager
-async def calling(door: RealtimeServer, *, key: str = "none", **query: str) -> AsyncIterator[Caller]:
+async def calling(door: GatewayProcess, *, key: str = "none", **query: str) -> AsyncIterator[Caller]:
     client = AsyncOpenAI(
-        api_key=key, base_url=f"http://{door.address}/v1", websocket_base_url=f"ws://{door.address}/v1"
+        api_key=key, base_url=f"http://{door.http_address}/v1", websocket_base_url=f"ws://{door.http_address}/v1"
     )
     async with client.realtime.connect(extra_query={"intent": "transcription"} | query) as connection:
         caller = Caller(connection)
@@ -397,7 +407,7 @@ async def test_a_file_is_no_audio_and_costs_one_turn(door, conversation, recordi
 @pytest.mark.parametrize("by_voice", [True, False])
 async def test_who_leaves_is_noticed_and_nothing_goes_on(door, conversation, by_voice):
     """With minutes of audio still to be worked on."""
-    before = door.ended("CANCELLED")
+    before = door.ended("Realtime", "CANCELLED")
     async with calling(door) as caller:
         await caller.update(
             format={"type": "audio/pcm", "rate": 16000}, **({} if by_voice else {"turn_detection": None})
@@ -406,18 +416,20 @@ async def test_who_leaves_is_noticed_and_nothing_goes_on(door, conversation, by_
         await caller.connection.input_audio_buffer.commit()
         if by_voice:
             await caller.until("input_audio_buffer.speech_started")
-        assert door.sessions() == 1
-    assert await asyncio.to_thread(wait_for, lambda: door.sessions() == 0, 5)
-    assert door.ended("CANCELLED") == before + 1
+        assert door.open_calls("Realtime") == 1
+    assert await asyncio.to_thread(wait_for, lambda: door.open_calls("Realtime") == 0, 5)
+    assert door.ended("Realtime", "CANCELLED") == before + 1
 
 
 async def test_a_token_comes_in_the_header_or_as_a_browser_sends_it(server, tmp_path):
     token, line = make_token("page")
     (tmp_path / "tokens").write_text(line + "\n")
-    with realtime_server(server.url, tmp_path / "tokens", idle_s=3.0) as door:
+    with gateway_process(
+        server.url, http_port=free_port(), http_origins=PAGE, tokens=tmp_path / "tokens", idle_s=3.0
+    ) as door:
         async with calling(door, key=token) as caller:
-            assert (await caller.until("error")).error.code == "deadline_exceeded"  # it says nothing for idle_s
-        url = f"ws://{door.address}/v1/realtime?intent=transcription"
+            assert (await caller.until("error")).error.code == "timeout"  # it says nothing for idle_s
+        url = f"ws://{door.http_address}/v1/realtime?intent=transcription"
 
         async def browser(key: str, origin: str) -> Any:
             offered = [Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{key}")]
@@ -435,7 +447,7 @@ async def test_a_token_comes_in_the_header_or_as_a_browser_sends_it(server, tmp_
 
 async def test_a_session_has_the_length_of_a_stream(server, conversation):
     """Whatever it is cut into."""
-    with realtime_server(server.url, max_streaming_s=5) as door:
+    with gateway_process(server.url, http_port=free_port(), max_streaming_s=5) as door:
         async with calling(door) as caller:
             await caller.update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None)
             for _ in range(2):
@@ -457,18 +469,23 @@ async def test_what_cannot_begin_is_refused_at_the_door(door, query, status):
     assert caught.value.response.status_code == status
 
 
-async def test_an_end_of_the_gateway_is_told(server, conversation):
-    with realtime_server(server.url) as door:
+async def test_what_was_sent_is_told_before_the_gateway_ends(server, conversation):
+    with gateway_process(server.url, http_port=free_port()) as door:
         async with calling(door) as caller:
-            await caller.update(format={"type": "audio/pcm", "rate": 16000})
-            await caller.append(pcm16(conversation.part(13, 15)))
-            door.loop.call_soon_threadsafe(door.calls.interrupt_all)
+            await caller.update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None)
+            await caller.append(pcm16(conversation.part(13, 16)))
+            await caller.connection.input_audio_buffer.commit()
+            await caller.until("input_audio_buffer.committed")
+            door.terminate()
+            await caller.until(COMPLETED)
+            assert "New Jersey" in caller.transcript
             assert (await caller.until("error")).error.code == "unavailable"
             with pytest.raises(ConnectionClosedError) as caught:
                 await caller.until("never")
             assert caught.value.rcvd is not None
-            assert caught.value.rcvd.code == 1013
-        assert door.ended("UNAVAILABLE") == 1
+            assert caught.value.rcvd.code == 1012
+        assert await asyncio.to_thread(door.process.wait, 20) == 0
+        assert door.ended("Realtime", "UNAVAILABLE") == 1
 
 
 async def test_who_does_not_read_is_not_read_from(door, conversation):
@@ -498,4 +515,4 @@ async def test_who_does_not_read_is_not_read_from(door, conversation):
         assert sent == before
         sending.cancel()
         silent.connection._connection.transport.abort()
-    assert await asyncio.to_thread(wait_for, lambda: door.sessions() == 0, 5)
+    assert await asyncio.to_thread(wait_for, lambda: door.open_calls("Realtime") == 0, 5)

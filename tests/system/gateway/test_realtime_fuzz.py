@@ -1,4 +1,4 @@
-"""Whatever a caller sends, the Realtime door tells it what is wrong: 300 sessions of up to 12 messages."""
+"""Whatever a caller sends, the Realtime door tells it what is wrong: 120 sessions of up to 12 messages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.harness.realtime import realtime_server
-
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def door(server):
-    with realtime_server(server.url) as running:
-        yield running
 
 
 values: st.SearchStrategy[Any] = st.recursive(
@@ -73,14 +65,14 @@ FILE_AS_AUDIO = 1007
 
 
 @settings(
-    max_examples=300,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(sent=st.lists(messages, max_size=12))
-def test_whatever_is_sent_the_session_goes_on_or_says_why_not(door, sent):
+def test_whatever_is_sent_the_session_goes_on_or_says_why_not(realtime_gateway, sent):
     code = None
-    with connect(f"ws://{door.address}/v1/realtime", compression=None, close_timeout=5) as socket:
+    with connect(f"ws://{realtime_gateway.http_address}/v1/realtime", compression=None, close_timeout=5) as socket:
         assert json.loads(socket.recv(30))["type"] == "session.created"
         try:
             for message in sent:
@@ -91,4 +83,4 @@ def test_whatever_is_sent_the_session_goes_on_or_says_why_not(door, sent):
         except ConnectionClosed as closed:
             code = closed.rcvd.code if closed.rcvd else 1006
     assert code in (None, FILE_AS_AUDIO)
-    assert door.ended("INTERNAL") == 0
+    assert realtime_gateway.ended("Realtime", "INTERNAL") == 0

@@ -12,6 +12,7 @@ from triscribe.service.catalogue import Catalogue
 from triscribe.service.recordings import Progress, Stage, UploadEvent
 from triscribe.service.settings import GatewaySettings
 from triscribe.service.streams import StreamEnd
+from triscribe.tags import bcp47
 from triscribe.transcription.events import Done
 from triscribe.types import AudioTrack, Notice, Segment, Timing, Transcript, Word
 from triscribe.v1 import diarization_pb2
@@ -38,14 +39,6 @@ _MIXES: dict[str | None, pb.ChannelMix] = {
     "inverted": pb.CHANNEL_MIX_INVERTED,
     "weighted": pb.CHANNEL_MIX_WEIGHTED,
 }
-
-_BCP47 = {"jw": "jv"}
-"""Whisper's codes that are none of BCP-47."""
-
-
-def bcp47(code: str | None) -> str:
-    """The language code that callers see; empty for none."""
-    return _BCP47.get(code or "", code or "")
 
 
 def duration(seconds: float) -> duration_pb2.Duration:

@@ -93,7 +93,7 @@ class _Reports:
         try:
             self._context.calls.caller(request.headers, peer(request.scope))
         except UnauthenticatedError as refusal:
-            return JSONResponse(errors.body(refusal), errors.status(refusal), errors.headers(refusal))
+            return errors.response(refusal)
         content, media_type = self._context.metrics.text()
         return Response(content, headers={"content-type": media_type})
 

@@ -60,7 +60,9 @@ class AudioRoutes:
         if not spool.size:
             raise InvalidArgumentError("the file is empty", field="audio")
         diarizer = settings.diarizer is not None
-        return form, checked(form.request(settings.http_models), self._watcher.catalogue, diarizer=diarizer)
+        catalogue = self._watcher.catalogue
+        request = form.request(catalogue.resolve(form.model, settings.http_models))
+        return form, checked(request, catalogue, diarizer=diarizer)
 
     def _events(self, http: HttpCall, recognition: Recognition, spool: Spool) -> AsyncGenerator[UploadEvent]:
         return self._recordings.transcribe(http.call, recognition, spool)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from starlette.responses import JSONResponse
+
 from triscribe.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
@@ -96,6 +98,11 @@ def headers(error: ServerError) -> dict[str, str]:
         chosen["retry-after"] = str(math.ceil(wait_s))
         chosen["retry-after-ms"] = str(round(wait_s * 1000))
     return chosen
+
+
+def response(error: ServerError) -> JSONResponse:
+    """The whole answer."""
+    return JSONResponse(body(error), status(error), headers(error))
 
 
 def _answer(error: ServerError) -> tuple[int, str, str]:

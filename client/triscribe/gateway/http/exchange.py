@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from triscribe.errors import CancelledError, ServerError
@@ -114,7 +114,7 @@ class Exchange:
             await self._last({"type": "http.response.body", "body": event, "more_body": False})
 
     async def _refuse_at_once(self, refusal: ServerError) -> None:
-        response = JSONResponse(errors.body(refusal), errors.status(refusal), errors.headers(refusal))
+        response = errors.response(refusal)
         if self._read_whole:
             await self.answer(response)
             return

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triscribe.gateway.http import errors
 from triscribe.service.calls import request_id
+
+_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 
 class RequestIds:
@@ -23,7 +24,7 @@ class RequestIds:
         chosen = scope.setdefault("state", {})["request_id"] = request_id(Headers(scope=scope))
 
         async def with_id(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] in _STARTS:
                 MutableHeaders(scope=message)["x-request-id"] = chosen
             await send(message)
 
@@ -46,9 +47,6 @@ class Origins:
         origin = Headers(scope=scope).get("origin")
         if origin is None or "*" in self._allowed or origin in self._allowed:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})  # before it was accepted: 403
         else:
             refusal = errors.ForbiddenOriginError("pages of this origin are not named in the gateway's http_origins")
-            await JSONResponse(errors.body(refusal), errors.status(refusal))(scope, receive, send)
+            await errors.response(refusal)(scope, receive, send)

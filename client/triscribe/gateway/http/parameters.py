@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
@@ -79,8 +78,8 @@ class AudioForm(BaseModel):
             raise UsageError("chunking_strategy says how voices are found, and vad_filter that they are not")
         return self
 
-    def request(self, names: Mapping[str, str]) -> RecognitionRequest:
-        """The request that it makes; `names` are further names of models."""
+    def request(self, model: str) -> RecognitionRequest:
+        """The request that it makes, of the model that its name stands for."""
         vad = self.chunking_strategy if isinstance(self.chunking_strategy, ServerVad) else None
         decoding: dict[str, Any] = {}
         if self.temperature:
@@ -89,7 +88,7 @@ class AudioForm(BaseModel):
             decoding["beam_size"] = self.beam_size
         hotwords = (word.strip() for word in self.hotwords.split(","))
         return RecognitionRequest(
-            model=names.get(self.model, self.model),
+            model=model,
             language=self.language,
             initial_prompt=self.prompt,
             hotwords=(*self.keywords, *filter(None, hotwords)),
@@ -104,9 +103,9 @@ class TranslationForm(AudioForm):
 
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
 
-    def request(self, names: Mapping[str, str]) -> RecognitionRequest:
+    def request(self, model: str) -> RecognitionRequest:
         """The request that it makes."""
-        return replace(super().request(names), task="translate")
+        return replace(super().request(model), task="translate")
 
 
 def _voice(vad: ServerVad) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from triscribe.address import host_port
 from triscribe.errors import ServingError
@@ -20,6 +21,8 @@ from triscribe.service.settings import GatewaySettings
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
+_UNREAD_S = 10.0
+"""How long what was sent last on a WebSocket may wait for its reader."""
 
 
 class HttpServer:
@@ -38,7 +41,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             http=partial(_Patient, settings.header_s),  # type: ignore[arg-type] # it is called, never looked at
-            ws="websockets-sansio",
+            ws=_Lasting,
             ws_ping_timeout=settings.idle_s,
             ws_per_message_deflate=False,
             lifespan="off",
@@ -62,8 +65,13 @@ class HttpServer:
                 self._serving.result()
             await asyncio.sleep(0.01)
 
+    def stop_listening(self) -> None:
+        """Refuse new connections."""
+        for listener in self._server.servers:
+            listener.close()
+
     async def stop(self) -> None:
-        """Refuse new connections and wait for open calls, for no longer than they may last."""
+        """Refuse new connections and wait for open calls and WebSockets, for no longer than they may last."""
         self._server.should_exit = True
         if self._serving:
             await self._serving
@@ -74,6 +82,8 @@ class HttpServer:
         for task in self._server.server_state.tasks:
             task.cancel()
         await self.stop()
+        for connection in self._server.server_state.connections:
+            connection.transport.abort()
         self._socket.close()
 
 
@@ -117,6 +127,20 @@ class _Patient(H11Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+
+class _Lasting(WebSocketsSansIOProtocol):
+    """A WebSocket that its application ends, even where the server stops or the caller does not read."""
+
+    def shutdown(self) -> None:
+        """Leave it open: the application knows that the gateway ends, and has something to say before."""
+        if self.close_sent:
+            super().shutdown()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The application has ended. asyncio would wait without end for what nobody reads."""
+        super().on_task_complete(task)
+        self.loop.call_later(_UNREAD_S, self.transport.abort)
 
 
 def _common_name(certificate: dict[str, Any] | None) -> str:

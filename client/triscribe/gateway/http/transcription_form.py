@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -80,12 +79,12 @@ class TranscriptionForm(AudioForm):
         named = any(count is not None for count in counts) or bool(known)
         return bool(self.diarize) or named or self.response_format in _OF_SPEAKERS
 
-    def request(self, names: Mapping[str, str]) -> RecognitionRequest:
+    def request(self, model: str) -> RecognitionRequest:
         """The request that it makes."""
         counts = {name: getattr(self, name) for name in ("num_speakers", "min_speakers", "max_speakers")}
         speakers = {name: count for name, count in counts.items() if count is not None}
         return replace(
-            super().request(names),
+            super().request(model),
             languages=self.languages,
             script=self.script,
             diarization=speakers if self.wants_speakers else None,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
 from dataclasses import dataclass
 
-from starlette.responses import Response
-from starlette.types import Scope
-
-from triscribe.errors import ServerError
 from triscribe.service.calls import Calls
 from triscribe.service.settings import GatewaySettings
 from triscribe.service.streams import Streams
@@ -24,19 +20,15 @@ class RealtimeContext:
         calls: go round every session.
         streams: recognise.
         watcher: knows what is served.
-        origins: web pages that may connect from a browser; "*" lets all of them.
-        resolve_model: the name of the model that a caller means, never empty; None is the usual one.
-        peer: who calls, where there are no tokens.
-        error_body: an error as OpenAI tells it: "type", "code", "message" and "param".
-        refused: the HTTP answer to a caller that does not get in, by the error and the id of the request.
+        draining: set when the gateway is to end; sessions end when their callers wait for nothing.
     """
 
     settings: GatewaySettings
     calls: Calls
     streams: Streams
     watcher: Watcher
-    origins: Collection[str]
-    resolve_model: Callable[[str | None], str]
-    peer: Callable[[Scope], str]
-    error_body: Callable[[ServerError], dict[str, str | None]]
-    refused: Callable[[ServerError, str], Response]
+    draining: asyncio.Event
+
+    def model(self, name: str | None) -> str:
+        """The name of the model that a caller means; see `Catalogue.resolve`."""
+        return self.watcher.catalogue.resolve(name, self.settings.http_models)

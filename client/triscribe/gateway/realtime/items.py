@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triscribe.errors import ServerError
-from triscribe.gateway.grpc.messages import bcp47
 from triscribe.gateway.realtime.outlet import Outlet, new_id
 from triscribe.gateway.realtime.transcripts import ItemText, Piece
 from triscribe.live.events import FinalResult, InterimResult
+from triscribe.tags import bcp47
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from triscribe.errors import InvalidArgumentError, ServerError
-
-ErrorBody = Callable[[ServerError], dict[str, str | None]]
+from triscribe.gateway.http import errors
 
 EMPTY_BUFFER = "input_audio_buffer_commit_empty"
 
@@ -47,26 +46,28 @@ def new_id(kind: str) -> str:
 
 
 class Outlet:
-    """Sends; waits while the caller does not read.
+    """Sends; waits while the caller does not read, for a while.
 
     Args:
         websocket: to the caller.
-        body: an error as OpenAI tells it: "type", "code", "message" and "param".
+        idle_s: longest time in which the caller reads nothing.
     """
 
-    def __init__(self, websocket: WebSocket, body: ErrorBody) -> None:
+    def __init__(self, websocket: WebSocket, idle_s: float) -> None:
         self._websocket = websocket
-        self._body = body
+        self._idle_s = idle_s
 
     async def send(self, kind: str, **fields: Any) -> None:
         """Send one event.
 
         Raises:
             CallerLeftError: there is nobody to send it to.
+            TimeoutError: the caller has not read for `idle_s` seconds.
         """
         event = {"event_id": new_id("event"), "type": kind} | fields
         try:
-            await self._websocket.send_text(json.dumps(event))
+            async with asyncio.timeout(self._idle_s):
+                await self._websocket.send_text(json.dumps(event))
         except WebSocketDisconnect as gone:
             raise CallerLeftError(gone.code) from gone
 
@@ -76,5 +77,7 @@ class Outlet:
 
     def told(self, error: ServerError) -> dict[str, str | None]:
         """The error in the words of a session."""
-        body = self._body(error) | {"param": _PARAMS.get(error.field or "", error.field)}
+        body: dict[str, str | None] = errors.body(error)["error"] | {
+            "param": _PARAMS.get(error.field or "", error.field)
+        }
         return body | {"code": EMPTY_BUFFER} if isinstance(error, EmptyBufferError) else body

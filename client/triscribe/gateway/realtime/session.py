@@ -12,9 +12,9 @@ from triscribe.errors import (
     InternalError,
     InvalidArgumentError,
     ServerError,
+    ShuttingDownError,
     TooLargeError,
     TriscribeError,
-    UnavailableError,
 )
 from triscribe.gateway.realtime.context import RealtimeContext
 from triscribe.gateway.realtime.inbox import Inbox
@@ -45,8 +45,8 @@ _STRETCHES = 8
 _LEAST_COMMIT_S = 0.1
 """As at OpenAI."""
 
-_CLOSED_BY_SERVER = 1012
-"""uvicorn's own code, where it ends first."""
+_LOOK_S = 0.05
+"""How often a session looks whether its caller waits for something, once the gateway is to end."""
 
 _LEFT_IN_ORDER = (1000, 1001, 1005)
 """Codes with which a caller closes, or a browser whose page goes away."""
@@ -60,7 +60,7 @@ def live_recognition(context: RealtimeContext, config: SessionConfig) -> LiveRec
     """
     wanted, voice = config.input.transcription, config.input.turn_detection
     recognition = RecognitionRequest(
-        model=context.resolve_model(wanted.model),
+        model=context.model(wanted.model),
         language=wanted.language or "",
         languages=tuple(wanted.languages or ()),
         initial_prompt=wanted.prompt or "",
@@ -105,6 +105,7 @@ class Session:
         self._open: Stretch | None = None
         self._stretches: asyncio.Queue[Stretch] = asyncio.Queue(_STRETCHES)
         self._turns: Turns | None = None
+        self._leaving = False
 
     @property
     def working(self) -> bool:
@@ -124,15 +125,32 @@ class Session:
                 group.create_task(inbox.fill())
                 group.create_task(self._read(inbox))
                 group.create_task(self._work())
+                group.create_task(self._leave(inbox))
         except CallerLeftError as left:
-            if left.code == _CLOSED_BY_SERVER:
-                raise UnavailableError("the gateway is shutting down") from left
             if self.working or not inbox.is_empty or left.code not in _LEFT_IN_ORDER:
                 raise CancelledError("the caller went away") from left
+
+    async def _leave(self, inbox: Inbox) -> None:
+        """End before the gateway does, as soon as nothing is left to be told of what the caller has sent."""
+        await self._context.draining.wait()
+        while self.working or not inbox.is_empty or self._holds_buffer:  # noqa: ASYNC110 - many places change it
+            await asyncio.sleep(_LOOK_S)
+        self._leaving = True
+        await self._close("changed")
+        while self.working:  # noqa: ASYNC110 - the last of it may have been speech
+            await asyncio.sleep(_LOOK_S)
+        raise ShuttingDownError("the gateway is shutting down")
+
+    @property
+    def _holds_buffer(self) -> bool:
+        """Whether there is audio that the caller has not committed."""
+        return self._open is not None and self._open.config.input.turn_detection is None
 
     async def _read(self, inbox: Inbox) -> None:
         while True:
             text = await inbox.get()
+            if self._leaving:
+                return
             cause = None
             try:
                 if not isinstance(text, str):
@@ -161,13 +179,12 @@ class Session:
             raise InvalidArgumentError(
                 "the format cannot change once audio has come in", field="session.audio.input.format"
             )
-        by_caller = self._open is not None and self._open.config.input.turn_detection is None
-        if by_caller and config.input.turn_detection is not None:
+        if self._holds_buffer and config.input.turn_detection is not None:
             raise InvalidArgumentError(
                 "the buffer holds audio: commit or clear it before turns are detected",
                 field="session.audio.input.turn_detection",
             )
-        if config != self._config and not by_caller:
+        if config != self._config and not self._holds_buffer:
             await self._close("changed")
         self._config, self._live = config, live
         await self._outlet.send("session.updated", session=config.shown(self._id))
