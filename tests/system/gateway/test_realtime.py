@@ -33,7 +33,7 @@ from triscribe.types import SAMPLE_RATE, Samples
 
 _EVENTS = {
     event.model_fields["type"].annotation.__args__[0]: event
-    for event in realtime_server_event.GatewayProcessEvent.__args__[0].__args__  # type: ignore[attr-defined]
+    for event in realtime_server_event.RealtimeServerEvent.__args__[0].__args__  # type: ignore[attr-defined]
     if "type" in event.model_fields
 }
 SILENCE = np.zeros(SAMPLE_RATE, np.float32)
