@@ -22,7 +22,8 @@ import numpy as np
 import tritonclient.grpc as grpcclient
 from tests.harness.paths import DATA
 
-from benchmarks.quality.accuracy import Recording, join, load, recall
+from benchmarks.quality.corpus import Recording, join, load
+from benchmarks.quality.scoring import recall
 from triscribe import blocking
 from triscribe.media.decoding import Decoded
 from triscribe.serving import EmbeddedTriton

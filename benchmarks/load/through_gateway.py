@@ -25,7 +25,8 @@ from tests.harness.audio import pcm16, wav
 from tests.harness.gateway import gateway_process
 from tests.harness.paths import COMMAND, DATA
 
-from benchmarks.quality.accuracy import Recording, join, load, scorer
+from benchmarks.quality.corpus import Recording, join, load
+from benchmarks.quality.scoring import scorer
 from triscribe.client import AsyncClient, LiveEnd, LiveOptions, LiveResult, PcmFormat, RecognitionOptions
 from triscribe.serving import EmbeddedTriton, ServeOptions
 from triscribe.transcription.transcriber import Transcriber

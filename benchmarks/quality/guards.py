@@ -30,7 +30,7 @@ import tritonclient.grpc.aio as grpcclient
 from tests.harness.sounds import SOUNDS, of_kind
 
 from benchmarks.page import markdown_table, write_section
-from benchmarks.quality.accuracy import recall
+from benchmarks.quality.scoring import recall
 from benchmarks.speed import inprocess  # noqa: F401 - puts the model repository on the path
 from triscribe.media import decoding
 from triscribe.media.decoding import Decoded

@@ -14,7 +14,7 @@ from statistics import median
 from tests.harness.paths import DATA
 from tests.harness.processes import Tree
 
-from benchmarks.quality.accuracy import join, load
+from benchmarks.quality.corpus import join, load
 from triscribe import blocking
 from triscribe.media.decoding import Decoded
 from triscribe.serving import EmbeddedTriton, ServeOptions

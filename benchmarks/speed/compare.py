@@ -26,7 +26,8 @@ from rich.console import Console
 from tests.harness.paths import DATA, REPOSITORY
 from tests.harness.processes import Tree, polled
 
-from benchmarks.quality.accuracy import Recording, join, load, scorer
+from benchmarks.quality.corpus import Recording, join, load
+from benchmarks.quality.scoring import scorer
 from benchmarks.speed.compare_report import Figures, Measured, print_tables, write
 from benchmarks.speed.sides import Outcome, Task
 from triscribe.models import ModelStore

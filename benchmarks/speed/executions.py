@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.harness.paths import DATA
 
-from benchmarks.quality.accuracy import join, load
+from benchmarks.quality.corpus import join, load
 from benchmarks.speed import inprocess  # noqa: F401 - puts the models on the path
 from triscribe.models import ModelStore
 from triscribe.types import SAMPLE_RATE

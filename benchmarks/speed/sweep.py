@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 from tests.harness.paths import DATA
 
-from benchmarks.quality.accuracy import Recording, join, load, recall, scorer
+from benchmarks.quality.corpus import Recording, join, load
+from benchmarks.quality.scoring import recall, scorer
 from benchmarks.speed.inprocess import InProcess
 from triscribe.models import ModelStore
 from triscribe.speech import chunking, vad

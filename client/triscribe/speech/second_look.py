@@ -7,11 +7,12 @@ as voices do, and still is no speech to it, is a sound: whether somebody sings t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from triscribe.media.samples import release
 from triscribe.types import SAMPLE_RATE, Samples, Span
 
 SpeechFinder = Callable[[Samples], list[Span]]
@@ -25,6 +26,9 @@ _SHORTEST_SOUND_S = 2.0
 
 _FRAME = SAMPLE_RATE // 10
 """100 ms: short enough to fall between syllables, long enough for the level of noise to be steady."""
+
+_LONGEST = 300 * SAMPLE_RATE
+"""Samples of a gap that are looked at together (5 minutes): a recording of hours without speech is one gap."""
 
 _MOVING = 0.5
 """Share of the energy above the floor (3 dB). White noise has 0.1, pink noise 0.2, speech and music more than 0.8."""
@@ -48,17 +52,24 @@ _AUDIBLE = 10 ** (-60 / 20)
 """A sound begins and ends with a frame of this."""
 
 
-def quiet_speech(samples: Samples, gap: Span, find: SpeechFinder) -> list[Span]:
+def quiet_speech(samples: Samples, gap: Span, find: SpeechFinder) -> Iterator[Span]:
     """Speech in a gap that is too quiet beside the rest, in order; most gaps have none."""
-    part = samples[gap.start : gap.end]
+    for start in range(gap.start, gap.end, _LONGEST):
+        louder = _brought_up(samples[start : min(start + _LONGEST, gap.end)])
+        if louder is not None:
+            yield from (Span(start + span.start, start + span.end) for span in find(louder))
+
+
+def _brought_up(part: Samples) -> Samples | None:
+    """A part of a gap at the level of speech, where it is below that and may hold some."""
     levels = _levels(part)
-    if gap.end - gap.start < _SHORTEST_S * SAMPLE_RATE or not _moves(levels):
-        return []
-    gain = min(_MAX_GAIN, _SPEECH_LEVEL / float(np.percentile(levels, 95)))
+    if len(part) < _SHORTEST_S * SAMPLE_RATE or not _moves(levels):
+        return None
+    gain = min(_MAX_GAIN, _SPEECH_LEVEL / float(np.percentile(levels[levels > 0], 95)))  # `_moves`: some are
     if gain <= 1.0:
-        return []
-    louder = np.clip(part * np.float32(gain), -1.0, 1.0)
-    return [Span(gap.start + span.start, gap.start + span.end) for span in find(louder)]
+        return None
+    louder: Samples = np.clip(part * np.float32(gain), -1.0, 1.0)
+    return louder
 
 
 def levelled(samples: Samples, spans: Sequence[Span]) -> Samples:
@@ -106,7 +117,13 @@ def sound(samples: Samples, gap: Span) -> Span | None:
 def _levels(samples: Samples) -> NDArray[np.float64]:
     """Root mean square of each frame."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    levels: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / _FRAME)
+    levels = np.empty(len(frames), np.float64)
+    step = _LONGEST // _FRAME
+    for start in range(0, len(frames), step):
+        part = frames[start : start + step]
+        levels[start : start + step] = np.sqrt(np.einsum("ij,ij->i", part, part, dtype=np.float64) / _FRAME)
+        if len(part) == step:
+            release(samples)
     return levels
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triscribe.errors import UsageError
+from triscribe.media.samples import release
 from triscribe.speech import second_look
 from triscribe.speech.silero import WINDOW_SAMPLES, blocks, speech_probabilities
 from triscribe.types import SAMPLE_RATE, Samples, Span
@@ -21,6 +22,9 @@ _LOOK_BACK_WINDOWS = 250
 
 _WARM_UP_WINDOWS = 16
 """Half a second that a fresh state takes to tell music from speech."""
+
+_RELEASE_WINDOWS = 300 * SAMPLE_RATE // WINDOW_SAMPLES
+"""After so many (5 minutes) the memory of a recording that lies in a file is let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,12 @@ def _sure_spans(samples: Samples, options: VadOptions) -> Iterator[Span]:
     """Speech before padding."""
     waiting, first_window, looked_until = np.empty(0, dtype=np.float32), 0, 0
     raw: list[Span] = []
+    read = 0
     for block in blocks(samples):
+        read += len(block)
+        if read >= _RELEASE_WINDOWS:
+            release(samples)
+            read = 0
         waiting = np.concatenate([waiting, block])
         raw = _hysteresis(waiting, first_window, options)
         if _look_again(samples, waiting, first_window, raw, looked_until):

@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from faster_whisper.vad import get_vad_model
@@ -142,3 +145,43 @@ def test_only_what_lies_before_speech_is_looked_at_again(monkeypatch):
     assert probabilities[50 + 16 : 310].min() > 0.8
     assert probabilities[310:].max() == 0
     assert not vad._look_again(np.zeros(600 * 512, np.float32), np.zeros(600, np.float32), 0, [], 0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells what is in memory")
+def test_a_long_recording_that_lies_in_a_file_does_not_fill_the_memory(tmp_path):
+    """Ten minutes, of which voice detection may hold five; what is read after it is as it was."""
+    length = 10 * 60 * SAMPLE_RATE
+    path = tmp_path / "samples"
+    written = np.resize(voice_like(10), length)
+    written.tofile(path)
+    samples = np.split(np.memmap(path, np.float32, mode="r+"), [1000])[1]
+    most = 0
+    for _ in silero.blocks(samples):
+        most = max(most, resident_bytes(path))
+    assert most > 0.9 * written.nbytes, "the whole recording: nothing lets go of it here"
+    speech_spans(samples)
+    assert resident_bytes(path) < 0.6 * written.nbytes
+    np.testing.assert_array_equal(samples, written[1000:])
+
+
+def resident_bytes(path):
+    """How much of a mapped file is in the memory of this process."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.endswith(str(path))]
+    found = [next(line for line in lines[start:] if line.startswith("Rss:")) for start in starts]
+    return sum(1024 * int(line.split()[1]) for line in found)
+
+
+def test_quiet_speech_is_found_in_every_part_of_a_long_gap(conversation):
+    voice = conversation.samples[: 12 * SAMPLE_RATE]
+    quiet = 0.01 * voice
+    places = (60, 290, 420)  # seconds; the second lies across two of the parts that are looked at by themselves
+    samples = np.zeros(480 * SAMPLE_RATE, np.float32)
+    samples[: len(voice)] = voice
+    for place in places:
+        samples[place * SAMPLE_RATE :][: len(quiet)] = quiet
+    expected_s = sum(span.end - span.start for span in speech_spans(voice)) / SAMPLE_RATE
+    found = speech_spans(samples)
+    for place in places:
+        inside = [span for span in found if place - 1 < span.start / SAMPLE_RATE < place + 13]
+        assert sum(span.end - span.start for span in inside) / SAMPLE_RATE == pytest.approx(expected_s, abs=1.5)
