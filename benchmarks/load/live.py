@@ -135,12 +135,8 @@ def report(recordings: Sequence[Recording], heard: Sequence[Heard], callers: int
     audio_s = sum(len(recording.samples) for recording in recordings) / SAMPLE_RATE
     units = sum(e.units for e in live.values())
     low, high = np.percentile(delays, [50, 95])
-    print(
-        f"{len(heard)} clips, {audio_s:.0f} s, {callers} at once; seconds of CPU for one of audio: {cpu_s / audio_s:.2f}"
-    )
-    print(
-        f"from the end of speech to its final: median {low:.2f} s, 95th percentile {high:.2f} s, worst {delays[-1]:.2f}"
-    )
+    print(f"{len(heard)} clips, {audio_s:.0f} s, {callers} at once; CPU: {cpu_s / audio_s:.2f} s for one of audio")
+    print(f"end of speech to final: median {low:.2f} s, 95th percentile {high:.2f} s, worst {delays[-1]:.2f} s")
     rates = [100 * sum(e.count for e in side.values()) / units for side in (live, file)]
     groups = {name: by_name[name].speaker for name in live}
     points = difference(live, file, groups)
