@@ -331,11 +331,14 @@ class LiveRecognizer:
     async def _interim_until_turn(
         self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement, *, is_due: bool
     ) -> int | None:
-        """An interim request that is given up when the utterance pauses or ends: the final result matters more."""
-        if utterance.ended.is_set() or is_due:
+        """An interim request that is given up when the utterance ends, or pauses: the final result matters more.
+
+        What is due is not given up for a pause: it would never come if the speaker pauses all the time.
+        """
+        if utterance.ended.is_set():
             return await self._interim(start, until, agreement, is_due=is_due)
         request = asyncio.ensure_future(self._interim(start, until, agreement, is_due=is_due))
-        turn = asyncio.ensure_future(utterance.turn.wait())
+        turn = asyncio.ensure_future((utterance.ended if is_due else utterance.turn).wait())
         try:
             await asyncio.wait({request, turn}, return_when=asyncio.FIRST_COMPLETED)
             return request.result() if request.done() else None
