@@ -96,10 +96,17 @@ class _Utterance:
     """Where the speech so far ends."""
     quiet_s: float = 0.0
     """How long nobody has spoken since."""
+    pause: tuple[int, int] = (0, 0)
+    """The last pause: where the speech before it ends, and where its text ends, whenever that is made."""
     complete_at: int | None = None
     """Where its text is a whole sentence."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def until(self) -> int | None:
+        """Where the audio of its last final ends."""
+        return self.pause[1] if self.pause[0] == self.voiced else self.end
 
     def fits(self, start: int) -> bool:
         """Whether it has ended, and what is left of it from `start` on fits into one request."""
@@ -220,6 +227,8 @@ class LiveRecognizer:
             return
         utterance = self._utterances[-1]
         utterance.voiced, utterance.quiet_s = self._endpointer.last_voiced, self._endpointer.quiet_s
+        if utterance.quiet_s >= QUIET_S and utterance.pause[0] != utterance.voiced:
+            utterance.pause = utterance.voiced, min(utterance.voiced + round(_PAD_S * SAMPLE_RATE), self._tail.end)
         least_s = self._options.sentence_end_s
         if least_s is not None and utterance.complete_at == utterance.voiced and utterance.quiet_s >= least_s:
             for event in self._endpointer.end():
@@ -256,7 +265,8 @@ class LiveRecognizer:
             while True:
                 end = utterance.end
                 if end is not None and utterance.fits(start):
-                    await self._finalise(start, end, ahead if ahead and ahead.is_of(start, utterance.voiced) else None)
+                    made = ahead if ahead and ahead.is_of(start, utterance.voiced) else None
+                    await self._finalise(start, end, until=utterance.until, ahead=made)
                     return
                 if ahead and not ahead.request.done():
                     await self._wait()
@@ -295,6 +305,7 @@ class LiveRecognizer:
         length = utterance.voiced - start
         return (
             utterance.turn.is_set()
+            and utterance.pause[0] == utterance.voiced
             and not utterance.ended.is_set()
             and 0 < length <= (_LONGEST_S - _PAD_S) * SAMPLE_RATE
             and self._may_look_ahead()
@@ -304,7 +315,7 @@ class LiveRecognizer:
         """Ask for the final that the utterance gets if it ends here."""
         utterance.turn.clear()
         self._next_ahead = time.monotonic() + _AHEAD_SHARE * self._final_s
-        until = min(utterance.voiced + round(_PAD_S * SAMPLE_RATE), self._tail.end)
+        until = utterance.pause[1]
         samples = self._tail.cut(start, until)
         return Ahead.asked(start, utterance.voiced, until, self._recognize_ahead(samples), self._news.set)
 
@@ -376,10 +387,10 @@ class LiveRecognizer:
         agreement.cut_before(cut_s, segments)
         return max(start + 1, min(round(cut_s * SAMPLE_RATE), until))
 
-    async def _finalise(self, start: int, end: int, ahead: Ahead | None = None) -> None:
-        """Make a stretch final, by the text that was made ahead if there is one."""
+    async def _finalise(self, start: int, end: int, *, until: int | None = None, ahead: Ahead | None = None) -> None:
+        """Make a stretch final, by the text that was made ahead if there is one, else of the audio before `until`."""
         arrived = self._tail.arrived(end)
-        result = placed(await self._final(start, end, ahead), start / SAMPLE_RATE)
+        result = placed(await self._final(start, until or end, ahead), start / SAMPLE_RATE)
         self.model = result.model
         if result.segments and self.language is None:
             # Settled by the first words, as the first chunks settle that of a file.
@@ -389,13 +400,13 @@ class LiveRecognizer:
         if result.segments:
             await self.events.put(FinalResult(result.segments, time.monotonic() - arrived))
 
-    async def _final(self, start: int, end: int, ahead: Ahead | None) -> ChunkResult:
+    async def _final(self, start: int, until: int, ahead: Ahead | None) -> ChunkResult:
         if ahead:
             await asyncio.wait({ahead.request})
             if ahead.result is not None:
                 return ahead.result
         began = time.monotonic()
-        result = await self._recognize(self._tail.cut(start, end), quality="final", language=self.language)
+        result = await self._recognize(self._tail.cut(start, until), quality="final", language=self.language)
         self._final_s = _lately(self._final_s, time.monotonic() - began)
         return result
 
