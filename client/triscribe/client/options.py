@@ -110,7 +110,10 @@ class RecognitionOptions:
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """What is sent beside final results; `end_s` is the silence, in seconds, after which speech becomes final."""
+    """What is sent beside final results; `end_s` is the silence, in seconds, after which speech becomes final.
+
+    None takes the gateway's: 0.3 s after a whole sentence, else 0.6 s.
+    """
 
     interims: bool = False
     voice_activity: bool = False

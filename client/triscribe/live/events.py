@@ -71,6 +71,7 @@ class LiveOptions:
         interims: tell `InterimResult`.
         events: tell `SpeechActivity`.
         end_s: silence that ends an utterance, in seconds.
+        sentence_end_s: silence that ends one whose text is a whole sentence; None: the same.
         language: code; None detects it.
         voice: what counts as speech; of its fields only the thresholds.
         prefix_s: seconds that are kept before the speech.
@@ -82,6 +83,7 @@ class LiveOptions:
     events: bool
     end_s: float
     language: str | None
+    sentence_end_s: float | None = None
     voice: VadOptions = DEFAULT_OPTIONS
     prefix_s: float = DEFAULT_PREFIX_S
     utterances: bool = False

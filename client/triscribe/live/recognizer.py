@@ -1,8 +1,9 @@
 """Live audio to results: voice detection opens and closes utterances, local agreement cuts the long ones.
 
 While somebody speaks, the utterance so far is transcribed again and again, quickly; that gives the interims, and
-tells where a sentence is complete. What becomes final is transcribed once more with the full options. A stream has
-one request under way at any time, so a busy server sees fewer interims instead of a longer queue.
+tells where a sentence is complete. What becomes final is transcribed once more with the full options, from the first
+moment of a pause on (`ahead`). A stream has one request under way at any time, so a busy server sees fewer interims
+instead of a longer queue.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from triscribe.errors import (
     UnavailableError,
 )
 from triscribe.live.agreement import LocalAgreement, longest_pause
+from triscribe.live.ahead import QUIET_S, Ahead, ends_sentence
 from triscribe.live.events import (
     FinalResult,
     InterimResult,
@@ -36,10 +38,10 @@ from triscribe.live.tail import AudioTail
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
 from triscribe.transcription.placing import placed
-from triscribe.types import SAMPLE_RATE, Notice, Samples
+from triscribe.types import SAMPLE_RATE, ChunkResult, Notice, Samples, Segment
 
-BLOCK_SAMPLES = 4096
-"""Samples judged by voice detection at once (256 ms): small enough to be prompt, large enough to be cheap."""
+BLOCK_SAMPLES = 1536
+"""Samples judged by voice detection at once (96 ms): small enough to be prompt, large enough to be cheap."""
 
 _PAD_S = 0.3
 """Kept behind an utterance."""
@@ -71,6 +73,13 @@ _STEP_WITHOUT_INTERIMS_S = 3.0
 _PAUSE_PER_REQUEST = 2.0
 """Wait at least this many times as long as the last interim request took, so that they use a third of the time."""
 
+_AHEAD_SHARE = 2.0
+"""Finals ahead of their time begin at least so many times as long after each other as one takes: somebody who pauses
+after every word has half of the server to himself at most."""
+
+_SLOW_S = 1.5
+"""A server that takes so long for a final has others to serve: it is not asked for any ahead of its time."""
+
 _MAX_NOTICES = 100
 
 _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, InternalError)
@@ -79,9 +88,25 @@ _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, Int
 
 @dataclass
 class _Utterance:
+    """What is known of one; places in samples. `turn` is set when it ends, and while a final ahead may be asked for."""
+
     start: int
     end: int | None = None
+    voiced: int = 0
+    """Where the speech so far ends."""
+    quiet_s: float = 0.0
+    """How long nobody has spoken since."""
+    pause: tuple[int, int] = (0, 0)
+    """The last pause: where the speech before it ends, and where its text ends, whenever that is made."""
+    complete_at: int | None = None
+    """Where its text is a whole sentence."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def until(self) -> int | None:
+        """Where the audio of its last final ends."""
+        return self.pause[1] if self.pause[0] == self.voiced else self.end
 
     def fits(self, start: int) -> bool:
         """Whether it has ended, and what is left of it from `start` on fits into one request."""
@@ -117,6 +142,8 @@ class LiveRecognizer:
         self.model = ""
         self.notices: list[Notice] = []
         self._quick_s = self._final_s = 0.5  # what requests have taken lately
+        self._judging = asyncio.Lock()
+        self._next_ahead = 0.0
 
     @property
     def received_s(self) -> float:
@@ -168,8 +195,10 @@ class LiveRecognizer:
             await self._room.wait()
         self._tail.append(block)
         loop = asyncio.get_running_loop()
-        for event in await loop.run_in_executor(self._threads, self._endpointer.push, block):
-            await self._note(event)
+        async with self._judging:
+            for event in await loop.run_in_executor(self._threads, self._endpointer.push, block):
+                await self._note(event)
+            await self._note_pause()
         await self._note_silence()
         self._news.set()
 
@@ -187,8 +216,27 @@ class LiveRecognizer:
         if event.begins:
             self._utterances.append(_Utterance(edge))
         else:
-            self._utterances[-1].end = edge
-            self._utterances[-1].ended.set()
+            utterance = self._utterances[-1]
+            utterance.end, utterance.voiced = edge, self._endpointer.last_voiced
+            utterance.ended.set()
+            utterance.turn.set()
+
+    async def _note_pause(self) -> None:
+        """Tell the open utterance of silence, which may be enough to end it."""
+        if not self._endpointer.speaking:
+            return
+        utterance = self._utterances[-1]
+        utterance.voiced, utterance.quiet_s = self._endpointer.last_voiced, self._endpointer.quiet_s
+        if utterance.quiet_s >= QUIET_S and utterance.pause[0] != utterance.voiced:
+            utterance.pause = utterance.voiced, min(utterance.voiced + round(_PAD_S * SAMPLE_RATE), self._tail.end)
+        least_s = self._options.sentence_end_s
+        if least_s is not None and utterance.complete_at == utterance.voiced and utterance.quiet_s >= least_s:
+            for event in self._endpointer.end():
+                await self._note(event)
+        elif utterance.quiet_s >= QUIET_S and self._may_look_ahead():
+            utterance.turn.set()
+        else:
+            utterance.turn.clear()
 
     async def _note_silence(self) -> None:
         idle_s, end = self._options.idle_s, self._tail.end
@@ -212,39 +260,102 @@ class LiveRecognizer:
         step_s = _STEP_S if self._options.interims else _STEP_WITHOUT_INTERIMS_S
         next_request = start + round(step_s * SAMPLE_RATE)
         longest = round(_LONGEST_S * SAMPLE_RATE)
-        while True:
-            end = utterance.end
-            if end is not None and utterance.fits(start):
-                await self._finalise(start, end)
-                return
-            until = min(self._tail.end, start + longest, self._tail.end if end is None else end)
-            is_due = until - start >= longest or self._is_due(start, until)
-            if until < next_request and not is_due:
-                await self._wait()
-                continue
-            began = time.monotonic()
-            cut = await self._interim_until_ended(utterance, start, until, agreement, is_due=is_due)
-            self._quick_s = _lately(self._quick_s, time.monotonic() - began)
-            if cut is not None and not utterance.fits(start):
-                await self._finalise(start, cut)
-                start = cut
-            pause_s = max(step_s, _PAUSE_PER_REQUEST * (time.monotonic() - began))
-            next_request = until + round(pause_s * SAMPLE_RATE)
+        ahead: Ahead | None = None
+        try:
+            while True:
+                end = utterance.end
+                if end is not None and utterance.fits(start):
+                    made = ahead if ahead and ahead.is_of(start, utterance.voiced) else None
+                    await self._finalise(start, end, until=utterance.until, ahead=made)
+                    return
+                if ahead and not ahead.request.done():
+                    await self._wait()
+                    continue
+                if ahead and not ahead.is_told:
+                    await self._tell(ahead, utterance, agreement)
+                    continue
+                if self._is_worth_a_look(utterance, start, ahead):
+                    ahead = self._look_ahead(start, utterance)
+                    continue
+                until = min(self._tail.end, start + longest, self._tail.end if end is None else end)
+                is_due = until - start >= longest or self._is_due(start, until)
+                is_known = ahead is not None and ahead.is_of(start, utterance.voiced)
+                if (until < next_request or is_known) and not is_due:
+                    await self._wait()
+                    continue
+                began = time.monotonic()
+                cut = await self._interim_until_turn(utterance, start, until, agreement, is_due=is_due)
+                self._quick_s = _lately(self._quick_s, time.monotonic() - began)
+                if cut is not None and not utterance.fits(start):
+                    await self._finalise(start, cut)
+                    start = cut
+                pause_s = max(step_s, _PAUSE_PER_REQUEST * (time.monotonic() - began))
+                next_request = until + round(pause_s * SAMPLE_RATE)
+        finally:
+            if ahead:
+                ahead.cancel()
 
-    async def _interim_until_ended(
+    def _may_look_ahead(self) -> bool:
+        return self._final_s < _SLOW_S and time.monotonic() >= self._next_ahead
+
+    def _is_worth_a_look(self, utterance: _Utterance, start: int, ahead: Ahead | None) -> bool:
+        """Whether the speaker pauses, so that what was said may be all."""
+        if ahead and ahead.is_of(start, utterance.voiced):
+            return False
+        length = utterance.voiced - start
+        return (
+            utterance.turn.is_set()
+            and utterance.pause[0] == utterance.voiced
+            and not utterance.ended.is_set()
+            and 0 < length <= (_LONGEST_S - _PAD_S) * SAMPLE_RATE
+            and self._may_look_ahead()
+        )
+
+    def _look_ahead(self, start: int, utterance: _Utterance) -> Ahead:
+        """Ask for the final that the utterance gets if it ends here."""
+        utterance.turn.clear()
+        self._next_ahead = time.monotonic() + _AHEAD_SHARE * self._final_s
+        until = utterance.pause[1]
+        samples = self._tail.cut(start, until)
+        return Ahead.asked(start, utterance.voiced, until, self._recognize_ahead(samples), self._news.set)
+
+    async def _recognize_ahead(self, samples: Samples) -> ChunkResult:
+        began = time.monotonic()
+        result = await self._recognize(samples, quality="ahead", language=self.language)
+        self._final_s = _lately(self._final_s, time.monotonic() - began)
+        return result
+
+    async def _tell(self, ahead: Ahead, utterance: _Utterance, agreement: LocalAgreement) -> None:
+        """A final that came before it was needed is the next interim; a whole sentence may end the utterance."""
+        ahead.is_told = True
+        if ahead.result is None:
+            return
+        segments = placed(ahead.result, ahead.start / SAMPLE_RATE).segments
+        agreement.update(segments)
+        if self._options.interims and segments:
+            await self.events.put(InterimResult(segments, _stability(agreement, segments)))
+        if ends_sentence(segments, ahead.result.language):
+            utterance.complete_at = ahead.voiced
+            async with self._judging:
+                await self._note_pause()
+
+    async def _interim_until_turn(
         self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement, *, is_due: bool
     ) -> int | None:
-        """An interim request that is given up when the utterance ends meanwhile: the final result matters more."""
+        """An interim request that is given up when the utterance ends, or pauses: the final result matters more.
+
+        What is due is not given up for a pause: it would never come if the speaker pauses all the time.
+        """
         if utterance.ended.is_set():
             return await self._interim(start, until, agreement, is_due=is_due)
         request = asyncio.ensure_future(self._interim(start, until, agreement, is_due=is_due))
-        ended = asyncio.ensure_future(utterance.ended.wait())
+        turn = asyncio.ensure_future((utterance.ended if is_due else utterance.turn).wait())
         try:
-            await asyncio.wait({request, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({request, turn}, return_when=asyncio.FIRST_COMPLETED)
             return request.result() if request.done() else None
         finally:
             request.cancel()
-            ended.cancel()
+            turn.cancel()
 
     def _is_due(self, start: int, until: int) -> bool:
         """Whether what begins here has to become final, complete or not."""
@@ -266,22 +377,20 @@ class LiveRecognizer:
             return start + _quiet_place(samples) if is_due else None
         segments = placed(result, start_s).segments
         agreement.update(segments)
-        stability = agreement.agreed / max(1, sum(len(segment.words) for segment in segments))
         cut_s = agreement.complete_until(start_s, segments)
         if cut_s is None and is_due:
             cut_s = longest_pause(segments) or start_s + _quiet_place(samples) / SAMPLE_RATE
         if cut_s is None:
             if self._options.interims and segments:
-                await self.events.put(InterimResult(segments, stability))
+                await self.events.put(InterimResult(segments, _stability(agreement, segments)))
             return None
         agreement.cut_before(cut_s, segments)
         return max(start + 1, min(round(cut_s * SAMPLE_RATE), until))
 
-    async def _finalise(self, start: int, end: int) -> None:
-        arrived, began = self._tail.arrived(end), time.monotonic()
-        samples = self._tail.cut(start, end)
-        result = placed(await self._recognize(samples, quality="final", language=self.language), start / SAMPLE_RATE)
-        self._final_s = _lately(self._final_s, time.monotonic() - began)
+    async def _finalise(self, start: int, end: int, *, until: int | None = None, ahead: Ahead | None = None) -> None:
+        """Make a stretch final, by the text that was made ahead if there is one, else of the audio before `until`."""
+        arrived = self._tail.arrived(end)
+        result = placed(await self._final(start, until or end, ahead), start / SAMPLE_RATE)
         self.model = result.model
         if result.segments and self.language is None:
             # Settled by the first words, as the first chunks settle that of a file.
@@ -290,6 +399,20 @@ class LiveRecognizer:
         self._progressed(end)
         if result.segments:
             await self.events.put(FinalResult(result.segments, time.monotonic() - arrived))
+
+    async def _final(self, start: int, until: int, ahead: Ahead | None) -> ChunkResult:
+        if ahead:
+            await asyncio.wait({ahead.request})
+            if ahead.result is not None:
+                return ahead.result
+        began = time.monotonic()
+        result = await self._recognize(self._tail.cut(start, until), quality="final", language=self.language)
+        self._final_s = _lately(self._final_s, time.monotonic() - began)
+        return result
+
+
+def _stability(agreement: LocalAgreement, segments: tuple[Segment, ...]) -> float:
+    return agreement.agreed / max(1, sum(len(segment.words) for segment in segments))
 
 
 def _lately(before_s: float, now_s: float) -> float:

@@ -16,7 +16,7 @@ _QUICK: dict[str, Any] = {"beam_size": 1, "temperature": [0.0], "word_timestamps
 _FINAL: dict[str, Any] = {"retry_within_s": 0.7}
 """Somebody waits: a doubtful text is asked for again only while that takes no time worth speaking of."""
 
-Quality = Literal["quick", "final"]
+Quality = Literal["quick", "ahead", "final"]
 
 
 class Recognize(Protocol):
@@ -27,7 +27,8 @@ class Recognize(Protocol):
 
         Args:
             samples: float32 at 16 kHz, shape `(n_samples,)`.
-            quality: "quick" for interims, "final" with the full options.
+            quality: "quick" for interims; "final" with the full options; "ahead" the same for a final that may not be
+                needed, given up at once where the server is busy.
             language: code; None detects it.
         """
 
@@ -37,7 +38,7 @@ class StretchTranscriber:
     """The `Recognize` that asks Triton.
 
     Attributes:
-        quick: over a session that never retries: a late interim is worth nothing.
+        quick: over a session that never retries: a late interim, or a final ahead of its time, is worth nothing.
         final: over one that waits out a full queue or a restart.
     """
 
@@ -46,7 +47,8 @@ class StretchTranscriber:
 
     async def __call__(self, samples: Samples, *, quality: Quality, language: str | None) -> ChunkResult:
         """See `Recognize`."""
-        transcriber, overrides = (self.final, _FINAL) if quality == "final" else (self.quick, _QUICK)
+        transcriber = self.final if quality == "final" else self.quick
+        overrides = _QUICK if quality == "quick" else _FINAL
         chunk = Chunk(0, 0.0, samples)
         spoken = Spoken(language, 1.0) if language else await _found(chunk, transcriber)
         return await transcriber.transcribe(chunk, spoken, "interactive", **overrides)

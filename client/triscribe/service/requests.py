@@ -26,8 +26,10 @@ MAX_CHANNELS = 8
 MAX_NAME = 64
 """Characters of a known speaker's name."""
 _KNOWN = "known_speakers"
-MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.2, 5.0, 0.6
+MIN_END_S, MAX_END_S, DEFAULT_END_S = 0.1, 5.0, 0.6
 """Silence that ends an utterance of live audio, in seconds."""
+SENTENCE_END_S = 0.3
+"""The same after a whole sentence, where the caller names none."""
 MAX_PREFIX_S = 2.0
 """Most that is kept before the speech of live audio, in seconds."""
 MIN_IDLE_S = 1.0
@@ -70,12 +72,12 @@ class RecognitionRequest:
 
 @dataclass(frozen=True)
 class LiveRequest:
-    """The same for live audio; the other fields are those of `LiveOptions`."""
+    """The same for live audio; the other fields are those of `LiveOptions`. `end_s`: None takes our own."""
 
     recognition: RecognitionRequest
     interims: bool = False
     events: bool = False
-    end_s: float = DEFAULT_END_S
+    end_s: float | None = None
     prefix_s: float = DEFAULT_PREFIX_S
     utterances: bool = False
     idle_s: float | None = None
@@ -174,7 +176,8 @@ def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
     listening = LiveOptions(
         interims=request.interims,
         events=request.events,
-        end_s=request.end_s,
+        end_s=DEFAULT_END_S if request.end_s is None else request.end_s,
+        sentence_end_s=SENTENCE_END_S if request.end_s is None else None,
         language=language,
         voice=options.voice_detection,
         prefix_s=request.prefix_s,
@@ -185,7 +188,7 @@ def checked_live(request: LiveRequest, catalogue: Catalogue) -> LiveRecognition:
 
 
 def _check_lengths(request: LiveRequest) -> None:
-    if not MIN_END_S <= request.end_s <= MAX_END_S:
+    if request.end_s is not None and not MIN_END_S <= request.end_s <= MAX_END_S:
         raise InvalidArgumentError(
             f"speech_end_timeout must be {MIN_END_S:g} to {MAX_END_S:g} s, not {request.end_s:g}",
             field="speech_end_timeout",

@@ -39,6 +39,7 @@ class Endpointer:
         self._silence = round(silence_s * SAMPLE_RATE)
         self._model = SpeechProbabilities()
         self._received = 0
+        self._judged = 0
         self._speaking = False
         self._last_voiced = 0
         self._run = 0
@@ -47,6 +48,16 @@ class Endpointer:
     def speaking(self) -> bool:
         """Whether an utterance is open."""
         return self._speaking
+
+    @property
+    def last_voiced(self) -> int:
+        """Where the last voiced window of the open utterance ends, in samples."""
+        return self._last_voiced
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long nobody has spoken in the open utterance."""
+        return max(0, self._judged - self._last_voiced) / SAMPLE_RATE if self._speaking else 0.0
 
     def push(self, samples: Samples) -> list[SpeechEvent]:
         """Beginnings and ends in the next samples, shape `(n_samples,)`; a multiple of 512 is judged at once."""
@@ -62,6 +73,7 @@ class Endpointer:
 
     def _judge(self, probability: float, end: int) -> list[SpeechEvent]:
         """One window, which ends at sample `end`."""
+        self._judged = end
         candidate = self._speaking or self._run
         self._run = self._run + 1 if probability >= (self._end_below if candidate else self._start_at) else 0
         if self._speaking:
@@ -74,6 +86,13 @@ class Endpointer:
             self._speaking, self._last_voiced = True, end
             return [SpeechEvent(begins=True, sample=end - _MIN_WINDOWS * WINDOW_SAMPLES)]
         return []
+
+    def end(self) -> list[SpeechEvent]:
+        """The end of the open utterance, which somebody knows from more than the silence."""
+        if not self._speaking:
+            return []
+        self._speaking, self._run = False, 0
+        return [SpeechEvent(begins=False, sample=self._last_voiced)]
 
     def finish(self) -> list[SpeechEvent]:
         """The end of an utterance that the end of the stream cut short."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from triscribe.errors import InternalError, UnavailableError
+from triscribe.live.ahead import ends_sentence
 from triscribe.live.events import (
     FinalResult,
     InterimResult,
@@ -28,6 +29,7 @@ class Server:
     def __init__(self, *, delay_s: float = 0.0, fail_interims: bool = False) -> None:
         self.finals = 0
         self.interims = 0
+        self.aheads = 0
         self.longest_s = 0.0
         self._delay_s = delay_s
         self._fail_interims = fail_interims
@@ -35,6 +37,7 @@ class Server:
     async def recognize(self, samples, *, quality, language):
         self.finals += quality == "final"
         self.interims += quality == "quick"
+        self.aheads += quality == "ahead"
         self.longest_s = max(self.longest_s, len(samples) / SAMPLE_RATE)
         await asyncio.sleep(self._delay_s)
         if self._fail_interims and quality == "quick":
@@ -250,3 +253,133 @@ async def test_a_higher_threshold_takes_less_for_speech(conversation):
         return sum(times[1::2]) - sum(times[::2])
 
     assert spoken(strict) < spoken(generous)
+
+
+QUIET = np.zeros(2 * SAMPLE_RATE, np.float32)
+
+
+class Speaker(Server):
+    """Says the same text whatever it hears."""
+
+    def __init__(self, text, **options):
+        super().__init__(**options)
+        self.text = text
+
+    async def recognize(self, samples, *, quality, language):
+        result = await super().recognize(samples, quality=quality, language=language)
+        word = Word(self.text, 0.1, 0.5, 1.0, "aligned")
+        said = Segment(0.1, 0.5, self.text, "en", -0.1, 0, 1, 0, (word,))
+        return ChunkResult(0, "base", "en", 0.9, (said,) if result.segments else ())
+
+
+async def live(server, samples, *, interims=False, **options):
+    """What is told, each with the seconds of audio that had come in; sent at the pace of speech, times eight."""
+    told = []
+    with ThreadPoolExecutor(1) as pool:
+        listening = LiveOptions(interims, events=True, end_s=0.6, language="en", **options)
+        recognizer = LiveRecognizer(server.recognize, listening, pool)
+
+        async def feed():
+            for start in range(0, len(samples), 800):
+                await recognizer.push(samples[start : start + 800])
+                await asyncio.sleep(0.05 / 8)
+            await recognizer.finish()
+
+        async def work():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(feed())
+                group.create_task(recognizer.run())
+
+        async for event in while_working(recognizer.events, asyncio.create_task(work())):
+            told.append((recognizer.received_s, event))
+    return told
+
+
+def ends(told):
+    """How much silence each end of speech took."""
+    return [at - e.time_s for at, e in told if isinstance(e, SpeechActivity) and not e.begins]
+
+
+async def test_a_final_is_made_in_the_pause_and_not_once_more(conversation):
+    server = Server(delay_s=0.02)
+    told = await live(server, np.concatenate([QUIET, conversation.part(8.2, 9.8), QUIET]))
+    assert len(finals([event for _, event in told])) == 1
+    assert server.aheads >= 1
+    assert server.finals == 0
+    came = next(at for at, event in told if isinstance(event, FinalResult))
+    ended = next(e.time_s for _, e in told if isinstance(e, SpeechActivity) and not e.begins)
+    assert came - ended < 0.6 + 0.3, "with the end of the utterance, not a decoding later"
+
+
+async def test_a_pause_that_does_not_last_is_an_interim(conversation, monkeypatch):
+    monkeypatch.setattr("triscribe.live.recognizer._AHEAD_SHARE", 0.0)
+    samples = np.concatenate([QUIET, conversation.part(8.2, 9.8), QUIET[:6400], conversation.part(8.2, 9.8), QUIET])
+    server = Server(delay_s=0.02)
+    told = [event for _, event in await live(server, samples, interims=True)]
+    assert len([event for event in told if isinstance(event, FinalResult)]) == 1
+    assert finals(told)[-1].end - finals(told)[0].start > 3
+    assert server.aheads == 2
+    assert server.finals == 0
+    assert any(isinstance(event, InterimResult) for event in told)
+    check_order(told)
+
+
+async def test_where_no_final_comes_ahead_it_is_made_at_the_end(conversation):
+    class Busy(Server):
+        async def recognize(self, samples, *, quality, language):
+            if quality == "ahead":
+                self.aheads += 1
+                raise UnavailableError("full")
+            return await super().recognize(samples, quality=quality, language=language)
+
+    server = Busy()
+    told = await live(server, np.concatenate([conversation.part(8.2, 9.8), QUIET]))
+    assert server.aheads == 1
+    assert server.finals == 1
+    assert len(finals([event for _, event in told])) == 1
+
+
+async def test_who_pauses_after_every_word_gets_few_finals_ahead(conversation):
+    """At most one in the time that two take, here a second, which is eight of the audio."""
+    server = Server(delay_s=0.02)
+    told = await live(server, np.concatenate([conversation.part(8.2, 9.8), QUIET[:6400]] * 4 + [QUIET]))
+    assert 1 <= server.aheads <= 2
+    assert len(finals([event for _, event in told])) >= 1
+
+
+async def test_a_slow_server_is_asked_for_nothing_ahead(conversation, monkeypatch):
+    monkeypatch.setattr("triscribe.live.recognizer._SLOW_S", 0.1)
+    server = Server()
+    await live(server, np.concatenate([conversation.part(8.2, 9.8), QUIET]))
+    assert server.aheads == 0
+    assert server.finals == 1
+
+
+async def test_a_whole_sentence_ends_sooner(conversation):
+    samples = np.concatenate([QUIET, conversation.part(8.2, 9.8), QUIET])
+    whole = await live(Speaker("That is all.", delay_s=0.01), samples, sentence_end_s=0.3)
+    part = await live(Speaker("and then the", delay_s=0.01), samples, sentence_end_s=0.3)
+    as_asked = await live(Speaker("That is all.", delay_s=0.01), samples)
+    assert 0.3 <= min(ends(whole)) <= max(ends(whole)) < 0.55
+    assert 0.6 <= min(ends(part)) < 0.8
+    assert 0.6 <= min(ends(as_asked)) < 0.8
+    assert len(finals([event for _, event in whole])) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "is_whole"),
+    [
+        ("Hello there.", True),
+        ("Is it?", True),
+        ('He said "yes."', True),
+        ("今天很好。", True),
+        ("and then the", False),
+        ("and then...", False),
+        ("I met Mr.", False),
+        ("今天很好", False),
+        ("", False),
+    ],
+)
+def test_what_is_a_whole_sentence(text, is_whole):
+    segments = (Segment(0, 1, text, "en", -0.1, 0, 1, 0, ()),) if text else ()
+    assert ends_sentence(segments, "zh" if text > "z" else "en") is is_whole

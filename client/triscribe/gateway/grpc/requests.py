@@ -9,7 +9,7 @@ from triscribe.errors import InvalidArgumentError
 from triscribe.gateway.grpc.fields import DECODING
 from triscribe.language.chinese import Script
 from triscribe.media.declared import Encoding
-from triscribe.service.requests import DEFAULT_END_S, LiveRequest, RecognitionRequest, pcm_format
+from triscribe.service.requests import LiveRequest, RecognitionRequest, pcm_format
 from triscribe.types import Task
 from triscribe.v1 import speech_pb2 as pb
 
@@ -71,7 +71,7 @@ def recognition_request(config: pb.RecognitionConfig) -> RecognitionRequest:
 def live_request(streaming: pb.StreamingRecognitionConfig) -> LiveRequest:
     """The same for live audio."""
     features = streaming.streaming_features
-    end_s = DEFAULT_END_S
+    end_s = None
     if features.HasField("speech_end_timeout"):
         end_s = features.speech_end_timeout.seconds + features.speech_end_timeout.nanos / 1e9
     return LiveRequest(

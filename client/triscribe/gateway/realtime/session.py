@@ -75,7 +75,7 @@ def live_recognition(context: RealtimeContext, config: SessionConfig) -> LiveRec
         recognition,
         interims,
         events=True,
-        end_s=voice.silence_duration_ms / 1000,
+        end_s=voice.silence_duration_ms / 1000 if "silence_duration_ms" in voice.model_fields_set else None,
         prefix_s=voice.prefix_padding_ms / 1000,
         utterances=True,
         idle_s=None if voice.idle_timeout_ms is None else voice.idle_timeout_ms / 1000,
