@@ -84,7 +84,8 @@ class ServerCommand:
             f"--metrics-port={ports.metrics}",
             # Our clients ask every 30 s whether a silent connection still lives; five minutes is gRPC's least.
             "--grpc-http2-min-recv-ping-interval-without-data=10000",
-            f"--exit-timeout-secs={round(self.drain_s)}",
+            # Never 0: a server that fails to load a model waits as long before it ends, and dies of a signal then.
+            f"--exit-timeout-secs={round(self.drain_s) or round(DRAIN_S)}",
             "--log-verbose=0",
             *more,
         ]
@@ -154,8 +155,15 @@ class ServerProcess:
 
         A debugger's stop does not count: somebody is at it.
         """
-        stubs = {pid for pid, state in self._stub_states().items() if state == _STOPPED}
-        return stubs | ({self.pid} if _status(self.pid) == psutil.STATUS_STOPPED else set())
+        return self.stubs_and_frozen()[1]
+
+    def stubs_and_frozen(self) -> tuple[set[int], set[int]]:
+        """Both in one look."""
+        states = self._stub_states()
+        frozen = {pid for pid, state in states.items() if state == _STOPPED}
+        if _status(self.pid) == psutil.STATUS_STOPPED:
+            frozen.add(self.pid)
+        return {pid for pid, state in states.items() if state != _ZOMBIE}, frozen
 
     def stop(self, timeout_s: float | None = None) -> None:
         """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest.

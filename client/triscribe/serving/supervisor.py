@@ -186,18 +186,20 @@ class Supervisor:
         self._process = process = ServerProcess(self._command)
         deadline = time.monotonic() + self._watch.ready_deadline_s
         seen: set[int] = set()
-        last_whole = time.monotonic()
+        last_whole = looked = time.monotonic()
         while not self._canary.is_ready():
             if process.returncode is not None:
                 failure = process.failure(f"Triton ended with status {process.returncode} while it started.")
                 killed = process.returncode < 0 or _WORKER_DIED in str(failure)
                 raise _LostError(*failure.args) if killed else failure
-            stubs, lost = process.stubs_and_lost()
-            if seen <= stubs and not lost:
-                last_whole = time.monotonic()
-            elif time.monotonic() - last_whole > self._watch.orphaned_s:
-                raise _LostError(*process.failure("A model worker ended while Triton started.").args)
-            seen |= stubs
+            if time.monotonic() - looked > self._watch.poll_interval_s:
+                looked = time.monotonic()
+                stubs, lost = process.stubs_and_lost()
+                if seen <= stubs and not lost:
+                    last_whole = looked
+                elif looked - last_whole > self._watch.orphaned_s:
+                    raise _LostError(*process.failure("A model worker ended while Triton started.").args)
+                seen |= stubs
             if time.monotonic() > deadline:
                 raise process.failure(f"Triton was not ready within {self._watch.ready_deadline_s:.0f} s.")
             if self._stop.wait(0.1):
@@ -250,7 +252,7 @@ class Supervisor:
         next_canary = time.monotonic() + self._watch.canary_interval_s
         silent, run = 0, None
         while not self._stop.wait(self._watch.poll_interval_s):
-            if reason := self._missing_process() or self._frozen_process():
+            if reason := self._sick_process():
                 return reason
             if run is None and time.monotonic() >= next_canary:
                 run = _CanaryRun(self._canary, self._watch.canary_deadline_s)
@@ -265,11 +267,18 @@ class Supervisor:
                 return f"{silent} requests in a row got no answer"
         return None
 
-    def _frozen_process(self) -> str | None:
-        """Wait for stopped processes to go on, not ready meanwhile; the reason to restart if they do not."""
+    def _sick_process(self) -> str | None:
+        """Why the server must be restarted, as far as its processes tell."""
         process = self._process
-        if process is None or not process.frozen():
-            return None
+        if process is None or process.returncode is not None:
+            return f"tritonserver ended with status {process.returncode if process else None}"
+        stubs, frozen = process.stubs_and_frozen()
+        if lost := self._expected_stubs - stubs:
+            return f"{len(lost)} model worker died"
+        return self._frozen_process(process) if frozen else None
+
+    def _frozen_process(self, process: ServerProcess) -> str | None:
+        """Wait for stopped processes to go on, not ready meanwhile; the reason to restart if they do not."""
         logger.warning("a process of Triton is stopped")
         self._set(State.FROZEN)
         deadline = time.monotonic() + self._watch.frozen_s
@@ -278,13 +287,6 @@ class Supervisor:
                 return f"a process was stopped for {self._watch.frozen_s:g} s"
             if self._stop.wait(self._watch.poll_interval_s):
                 return None
-        if (reason := self._missing_process()) is None:
+        if (reason := self._sick_process()) is None:
             self._set(State.SERVING)
         return reason
-
-    def _missing_process(self) -> str | None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return f"tritonserver ended with status {process.returncode if process else None}"
-        lost = self._expected_stubs - process.stubs()
-        return f"{len(lost)} model worker died" if lost else None
