@@ -1,6 +1,6 @@
 """Packages that pyannote.audio imports to train, to tune, to draw and to read files, none of which is done here.
 
-More than half of the time that pyannote.audio takes to import goes into them. While it is imported they are replaced by empty
+Half of the time that pyannote.audio takes to import goes into them. While it is imported they are replaced by empty
 modules, whose every name is a class that does nothing; afterwards they are importable as ever.
 """
 
@@ -23,9 +23,8 @@ UNNEEDED = (
     "pyannote.metrics",  # judging, which brings scipy.stats
     "pyannote.pipeline.optimizer",  # tuning
     "scipy.signal",  # changes of speaker, which the pipelines find in another way
+    # Not torch.export nor torch._meta_registrations: torch.vmap needs them, in the embeddings of pyannote's pipelines.
     "torch._dynamo",  # compiling; lightning asks whether a model is compiled, and ours are not
-    "torch._meta_registrations",  # shapes without data, for compiling
-    "torch.export",
     "torch.utils.flop_counter",  # brings the compiler of GPU kernels
     "torch_audiomentations",  # training
     "torchcodec",  # reading files: we hand samples over
