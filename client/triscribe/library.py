@@ -42,6 +42,6 @@ def transcribe(
     wanted = TranscribeOptions(model=model if server else None, **options)  # refused before anything is started
     with ExitStack() as stack:
         if server is None:
-            embedded = EmbeddedTriton(ServeOptions(models=(model or DEFAULT_MODEL,)))
+            embedded = EmbeddedTriton(ServeOptions(models=(model or DEFAULT_MODEL,)).for_one_call())
             server = stack.enter_context(embedded).url
         return Transcriber(server, wanted).transcribe(source, progress=progress)

@@ -1,5 +1,6 @@
 """The supervisor around a small program in place of Triton: what it notices, what it restarts, when it gives up."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -8,6 +9,7 @@ import textwrap
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -83,13 +85,14 @@ def supervise(tmp_path, canary):
     """Makes a supervisor around a shell script."""
     made = []
 
-    def make(script="exec sleep 1000", watch=QUICK):
+    def make(script="exec sleep 1000", watch=QUICK, **options):
         program = tmp_path / "tritonserver"
         program.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         runtime = Runtime(program, (), {"TRISCRIBE_MARK": "yes"})
         memory = SharedMemory(tmp_path)
-        command = ServerCommand(runtime, tmp_path, tmp_path, ReservedPorts(), memory, tmp_path / "triton.log")
+        log = tmp_path / "triton.log"
+        command = ServerCommand(runtime, tmp_path, tmp_path, ReservedPorts(), memory, log, **options)
         made.append(Supervisor(command, canary, watch))
         return made[-1]
 
@@ -143,6 +146,48 @@ def test_one_whose_first_answer_is_an_error_has_failed(supervise, canary):
     canary.error = ServingError("model base answers INTERNAL")
     with pytest.raises(ServingError, match="base answers INTERNAL"):
         supervise().start()
+
+
+async def test_one_that_has_begun_is_waited_for_in_an_event_loop(supervise, canary):
+    canary.ready = False
+    supervisor = supervise(watch=replace(QUICK, first_answer=False, canary_interval_s=1000.0))
+    supervisor.begin()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(supervisor.serving(), 0.3)
+    canary.ready = True
+    await asyncio.wait_for(supervisor.serving(), 10)
+    assert supervisor.state is State.SERVING
+    assert canary.songs == 0  # its only caller will notice by himself
+
+
+async def test_who_waits_in_an_event_loop_is_told_why_it_failed(supervise, canary):
+    canary.ready = False
+    supervisor = supervise('echo "E1121 no such weights"; exit 3')
+    supervisor.begin()
+    with pytest.raises(ServingError, match="no such weights"):
+        await asyncio.wait_for(supervisor.serving(), 10)
+
+
+@pytest.mark.parametrize("drain_s", [0.0, 1.0])
+def test_without_a_drain_nobody_is_asked_to_end(supervise, canary, tmp_path, drain_s):
+    script = f"trap 'touch {tmp_path}/asked; exit' TERM\n(exec sleep 1000) &\nwhile true; do sleep 0.05; done"
+    supervisor = supervise(script, drain_s=drain_s)
+    supervisor.start()
+    group = supervisor.process.pid
+    assert wait_for(lambda: len(_group(group)) >= 2, 10)
+    supervisor.stop()
+    assert (tmp_path / "asked").exists() == bool(drain_s)
+    assert wait_for(lambda: not _group(group), 5)
+
+
+def _group(leader):
+    """Processes of a group that run."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
 
 
 def test_a_killed_server_is_started_again(supervise):

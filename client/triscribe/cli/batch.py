@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from triscribe.cli.delivery import Delivery
 from triscribe.cli.outputs import STDIN, Output, Target
 from triscribe.cli.shown import shown
 from triscribe.diarization.search import DIARIZATION_FAILED, SpeakerSearch
-from triscribe.errors import DiarizationError, TriscribeError
+from triscribe.errors import DiarizationError, ServingError, TriscribeError
 from triscribe.transcription.transcriber import RunOptions, Transcriber
 from triscribe.types import Transcript
 
@@ -25,16 +26,25 @@ FILES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Job:
-    """What is done with every file."""
+    """What is done with every file.
+
+    Attributes:
+        starting: waits until the server that was started for this job has come up, which is shown meanwhile.
+    """
 
     transcriber: Transcriber
     output: Output
     targets: Mapping[str, Target]
     speakers: SpeakerSearch | None = None
     must_have_speakers: bool = True
+    starting: Callable[[], Awaitable[None]] | None = None
 
     async def run(self) -> int:
-        """Transcribe and deliver the inputs of all targets; returns how many failed."""
+        """Transcribe and deliver the inputs of all targets; returns how many failed.
+
+        Raises:
+            ServingError: the server that was started for this job failed; what could be delivered was.
+        """
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         at_once = asyncio.Semaphore(FILES_AT_ONCE)
@@ -42,8 +52,9 @@ class Job:
         journals = {file: self.targets[file].open_journal(resume=self.output.resume) for file in files}
         delivery = Delivery(self.output, self.targets)
         failed = 0
+        lost: ServingError | None = None
         with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-            async with self.transcriber.session() as session:
+            async with self.transcriber.session() as session, _shown_start(bars, self.starting):
 
                 async def one(file: str) -> Transcript:
                     async with at_once:
@@ -66,12 +77,16 @@ class Job:
                                     console, f"{file}: resumed, {journal.reused} chunks were done already", style="dim"
                                 )
                             journal.discard()
+                    except ServingError as error:  # of all files alike: said once
+                        lost = error
                     except (TriscribeError, OSError) as error:
                         failed += 1
                         _say(console, f"{file}: {error}")
                     finally:
                         if journal := journals[file]:
                             journal.close()
+        if lost is not None:
+            raise lost
         return failed
 
     def _tell(self, console: Console, file: str, transcript: Transcript) -> None:
@@ -81,6 +96,26 @@ class Job:
                 raise DiarizationError(f"{notice.message} (the text was delivered)")
             where = "" if notice.start is None else f" at {notice.start:.1f} s"
             _say(console, f"{file}: {notice.message}{where}", style="dim")
+
+
+@asynccontextmanager
+async def _shown_start(bars: Progress, starting: Callable[[], Awaitable[None]] | None) -> AsyncIterator[None]:
+    """A bar for as long as the server takes."""
+    if starting is None or bars.disable:
+        yield
+        return
+
+    async def show() -> None:
+        bar = bars.add_task("Starting Triton", total=None)
+        with suppress(ServingError):  # raised again by every request
+            await starting()
+        bars.remove_task(bar)
+
+    task = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _say(console: Console, text: str, style: str | None = None) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from triscribe.cli.batch import Job
+from triscribe.cli.lengths import longest
 from triscribe.cli.outputs import STDIN, Output
 from triscribe.cli.peers import reach
 from triscribe.cli.places import prepare
@@ -31,6 +31,9 @@ from triscribe.speech.vad import VadOptions
 from triscribe.transcription.options import TranscribeOptions
 from triscribe.transcription.transcriber import Transcriber
 from triscribe.types import Task
+
+_SHORT_S = 60.0
+"""Seconds of audio that one execution holds (`Sizing.bulk_group_s` on a CPU)."""
 
 
 def transcribe(
@@ -153,8 +156,13 @@ def transcribe(
     _reach_peers(targets, server, diarizer if diarize and not diarize_optional else None)
     with ExitStack() as stack:
         speakers = SpeakerSearch(stack.enter_context(_diarizer(diarizer)), wanted) if diarize else None
-        address = stack.enter_context(_server(server, model or DEFAULT_MODEL))
-        job = Job(Transcriber(address, options), output, targets, speakers, must_have_speakers=not diarize_optional)
+        starting = None
+        if server is None:
+            embedded = stack.enter_context(_embedded(model or DEFAULT_MODEL, targets))
+            server, starting = embedded.url, embedded.supervisor.serving
+        transcriber = Transcriber(server, options, ready=starting)
+        must_have_speakers = not diarize_optional
+        job = Job(transcriber, output, targets, speakers, must_have_speakers=must_have_speakers, starting=starting)
         failed = asyncio.run(job.run())
     if failed:
         raise typer.Exit(1)
@@ -185,15 +193,12 @@ def _diarizer(address: str | None) -> Iterator[Diarizer]:
         diarizer.close()
 
 
-@contextmanager
-def _server(address: str | None, model: str) -> Iterator[str]:
-    if address is not None:
-        yield address
-        return
-    with ExitStack() as stack:
-        with Console(stderr=True).status("Starting Triton"):
-            embedded = stack.enter_context(EmbeddedTriton(ServeOptions(models=(model,))))
-        yield embedded.url
+def _embedded(model: str, files: Iterable[str]) -> AbstractContextManager[EmbeddedTriton]:
+    """A Triton for these files, which has begun to start."""
+    # Short audio makes one execution: a second instance would only be loaded. More threads would not make up for it,
+    # since Whisper's wait for each other (docs/adr/0012-cores.md), the more so beside a diarizer.
+    sizing = {"instances": 1} if sum(map(longest, files)) <= _SHORT_S else {}
+    return EmbeddedTriton(ServeOptions(models=(model,), sizing=sizing).for_one_call()).begun()
 
 
 def _check_output(

@@ -112,7 +112,10 @@ async def _serve(arguments: argparse.Namespace, token: str | None) -> None:
     from triscribe.diarizer.settings import EngineSettings, ServerSettings, TlsFiles  # noqa: PLC0415
 
     def make_engine() -> Engine:
-        from triscribe.diarizer.pipelines import PipelineLibrary  # noqa: PLC0415 - imports PyTorch
+        from triscribe.diarizer.unneeded import left_out  # noqa: PLC0415
+
+        with left_out():
+            from triscribe.diarizer.pipelines import PipelineLibrary  # noqa: PLC0415 - imports PyTorch
 
         return PipelineLibrary(engine)
 

@@ -41,7 +41,9 @@ class WindowEmbedding(ONNXWeSpeakerPretrainedSpeakerEmbedding):  # type: ignore[
         super().__init__(str(path))
 
     def to(self, device: torch.device) -> WindowEmbedding:
-        """Opens the session. The features and the network stay on the CPU whatever the device."""
+        """Opens the session, once. The features and the network stay on the CPU whatever the device."""
+        if hasattr(self, "session_"):  # the pipeline moves all its parts once more
+            return self
         options = onnxruntime.SessionOptions()
         # One thread for each run, several runs side by side: the network is a long chain of small layers.
         options.intra_op_num_threads = 1

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pyannote.audio import Pipeline
 
 from triscribe.diarizer.engine import FastDiarization, Tuning
-from triscribe.diarizer.hosted import REPOSITORIES, load_hosted
 from triscribe.diarizer.jobs import Report, Request, Stage
 from triscribe.diarizer.settings import EngineSettings
 from triscribe.diarizer.turns import Found, RawTurn
@@ -81,8 +80,10 @@ class PipelineLibrary:
 
     def _load(self, name: str) -> Pipeline:
         if name == "default":
-            pipeline = self._load_default()
-        elif name in REPOSITORIES:
+            return self._load_default().to(self._device)
+        from triscribe.diarizer.hosted import REPOSITORIES, load_hosted  # noqa: PLC0415 - imports the hub's client
+
+        if name in REPOSITORIES:
             pipeline = load_hosted(
                 name,
                 self._settings.local.get(name),

@@ -68,7 +68,13 @@ def source_repository() -> Path:
 
 
 def assemble(
-    target: Path, models: Sequence[ServedCheckpoint], sizing: Sizing, store: ModelStore, *, compute_type: str = "auto"
+    target: Path,
+    models: Sequence[ServedCheckpoint],
+    sizing: Sizing,
+    store: ModelStore,
+    *,
+    compute_type: str = "auto",
+    warm_up: bool = True,
 ) -> None:
     """Fill `target` with the models that Triton is to serve; weights are linked, not copied."""
     source = source_repository()
@@ -79,7 +85,7 @@ def assemble(
         config.max_batch_size = sizing.group_size
         _place(config, sizing)
         _set(config, model_path=str(model.path), compute_type=compute_type, threads=str(sizing.threads))
-        _set(config, device=_device(sizing))
+        _set(config, device=_device(sizing), warm_up=str(warm_up).lower())
         _write(folder, config)
     languages = _assemble_align(source, target, sizing, store)
     folder = _copy(source / "transcribe", target / "transcribe")

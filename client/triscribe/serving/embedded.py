@@ -34,6 +34,7 @@ class ServeOptions:
     """What to serve and where. Ports of 0 are chosen; `models` are manifest names or checkpoint folders.
 
     `health_port` None leaves the health endpoint out; `sizing` replaces fields of what `size_machine` derives.
+    `warm_up` runs every stage once before anybody asks: whoever starts a server for a single job has no use for it.
     """
 
     models: Sequence[str] = (DEFAULT_MODEL,)
@@ -52,6 +53,11 @@ class ServeOptions:
     max_connection_age_s: int = 0
     drain_s: float = DRAIN_S
     watch: Watch = field(default_factory=Watch)
+    warm_up: bool = True
+
+    def for_one_call(self) -> ServeOptions:
+        """The same for a server with one user, who waits for it: nothing before his first request or after his last."""
+        return replace(self, warm_up=False, drain_s=0.0, watch=replace(self.watch, first_answer=False))
 
 
 class EmbeddedTriton:
@@ -89,6 +95,25 @@ class EmbeddedTriton:
             ServingError: this machine cannot run Triton, or it did not come up.
             ModelError: weights are missing and cannot be fetched.
         """
+        with ExitStack() as undo:
+            undo.enter_context(self.begun())
+            self.supervisor.wait_for_start()
+            self._stack = undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def begun(self) -> Iterator[EmbeddedTriton]:
+        """Start without waiting for it, and stop at the end; `supervisor.serving` waits.
+
+        Raises:
+            ServingError: this machine cannot run Triton.
+            ModelError: weights are missing and cannot be fetched.
+        """
         # Other packages of the server may be there without it: faster-whisper brings CTranslate2.
         require("num2words", "server", "A server of its own")
         with ExitStack() as undo:
@@ -112,7 +137,14 @@ class EmbeddedTriton:
             repository = run_dir / "models"
             backends = run_dir / "backends"
             with _written(run_dir):
-                assemble(repository, models, sizing, self._store, compute_type=self._options.compute_type)
+                assemble(
+                    repository,
+                    models,
+                    sizing,
+                    self._store,
+                    compute_type=self._options.compute_type,
+                    warm_up=self._options.warm_up,
+                )
                 (backends / "python").mkdir(parents=True)
                 for file in runtime.backend_files:
                     (backends / "python" / file.name).symlink_to(file)
@@ -132,14 +164,8 @@ class EmbeddedTriton:
             canary = Canary(self._connect_url, [model.name for model in models], options.tls)
             self._supervisor = Supervisor(command, canary, self._options.watch)
             undo.callback(self.supervisor.stop)
-            self.supervisor.start()
-            self._stack = undo.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+            self.supervisor.begin()
+            yield self
 
     def _state(self) -> State:
         return self._supervisor.state if self._supervisor else State.STARTING

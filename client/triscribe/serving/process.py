@@ -40,6 +40,9 @@ ALLOCATOR = {
 """glibc keeps what was freed, in huge pages, in two arenas a process (docs/adr/0017-allocator.md). By default each
 execution's activations are given back and faulted in again, 4 KiB at a time."""
 
+_ZOMBIE, _STOPPED = "Z", "T"
+"""States of a process in /proc; one that a debugger stopped is "t"."""
+
 _LAUNCHER = Path(__file__).with_name("_exec.py")
 
 
@@ -81,7 +84,8 @@ class ServerCommand:
             f"--metrics-port={ports.metrics}",
             # Our clients ask every 30 s whether a silent connection still lives; five minutes is gRPC's least.
             "--grpc-http2-min-recv-ping-interval-without-data=10000",
-            f"--exit-timeout-secs={round(self.drain_s)}",
+            # Never 0: a server that fails to load a model waits as long before it ends, and dies of a signal then.
+            f"--exit-timeout-secs={round(self.drain_s) or round(DRAIN_S)}",
             "--log-verbose=0",
             *more,
         ]
@@ -121,42 +125,66 @@ class ServerProcess:
 
     def stubs(self) -> set[int]:
         """Process ids of the live Python-backend stubs."""
-        return {child.pid for child, status in self._stubs() if status != psutil.STATUS_ZOMBIE}
+        return self.stubs_and_lost()[0]
 
-    def lost_stubs(self) -> set[int]:
-        """Those that ended and were not waited for: Triton waits for ever for a stub that dies while it loads."""
-        return {child.pid for child, status in self._stubs() if status == psutil.STATUS_ZOMBIE}
+    def stubs_and_lost(self) -> tuple[set[int], set[int]]:
+        """The live stubs, and those that ended and were not waited for.
 
-    def _stubs(self) -> list[tuple[psutil.Process, str]]:
+        Triton waits for ever for a stub that dies while it loads.
+        """
+        states = self._stub_states()
+        lost = {pid for pid, state in states.items() if state == _ZOMBIE}
+        return states.keys() - lost, lost
+
+    def _stub_states(self) -> dict[int, str]:
         # The server's own children: to ask for a version it runs the stub in a shell, and that one ends at once. Not
-        # psutil's children(): it compares times of the day, and a step of the clock meanwhile hides some.
-        found = []
-        for child in psutil.process_iter(["ppid"]):
-            with suppress(psutil.Error):  # it has just gone
-                if child.info["ppid"] == self.pid and child.name().startswith(STUB[:15]):
-                    found.append((child, str(child.status())))
-        return found
+        # psutil's children(): it compares times of the day, and a step of the clock meanwhile hides some. Read from
+        # /proc, since this is asked four times a second for as long as the server runs: psutil takes three times as
+        # long.
+        states = {}
+        for pid in psutil.pids():
+            with suppress(OSError):  # it has just gone
+                head, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
+                state, parent = rest.split(maxsplit=2)[:2]
+                if int(parent) == self.pid and head.partition(b"(")[2].startswith(STUB[:15].encode()):
+                    states[pid] = state.decode()
+        return states
 
     def frozen(self) -> set[int]:
         """Process ids, of the server and its stubs, that were stopped by a signal and do not go on.
 
         A debugger's stop does not count: somebody is at it.
         """
-        return {pid for pid in (self.pid, *self.stubs()) if _status(pid) == psutil.STATUS_STOPPED}
+        return self.stubs_and_frozen()[1]
+
+    def stubs_and_frozen(self) -> tuple[set[int], set[int]]:
+        """Both in one look."""
+        states = self._stub_states()
+        frozen = {pid for pid, state in states.items() if state == _STOPPED}
+        if _status(self.pid) == psutil.STATUS_STOPPED:
+            frozen.add(self.pid)
+        return {pid for pid, state in states.items() if state != _ZOMBIE}, frozen
 
     def stop(self, timeout_s: float | None = None) -> None:
-        """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest."""
-        timeout_s = self._command.drain_s + KILL_S if timeout_s is None else timeout_s
+        """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest.
+
+        Without a drain it is SIGKILL at once: Triton takes three seconds to unload its models, and they hold nothing
+        that is worth keeping.
+        """
+        if timeout_s is None:
+            timeout_s = self._command.drain_s + KILL_S if self._command.drain_s else 0.0
         stubs = [psutil.Process(pid) for pid in self.stubs() if psutil.pid_exists(pid)]
-        if self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._popen.wait(timeout_s)
-        psutil.wait_procs(stubs, timeout=2)
+        if timeout_s:
+            if self._popen.poll() is None:
+                self._popen.send_signal(signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(timeout_s)
+            psutil.wait_procs(stubs, timeout=2)
         # The group, not the children: those of a server that was killed are nobody's children any more.
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
+        _await_end(stubs, 2.0)  # or they would still use what is removed now
         self._command.shared_memory.clear()
 
     def log_tail(self, lines: int = 20) -> str:
@@ -174,6 +202,14 @@ def wait_until(deadline: float, interval_s: float = 0.1) -> bool:
     """Sleep one interval; False once the deadline (of `time.monotonic`) has passed."""
     time.sleep(min(interval_s, max(0.0, deadline - time.monotonic())))
     return time.monotonic() < deadline
+
+
+def _await_end(processes: list[psutil.Process], timeout_s: float) -> None:
+    """Wait until they run no more; one that nobody has waited for (no child of ours, init to come) has ended."""
+    deadline = time.monotonic() + timeout_s
+    while any(_status(process.pid) not in (None, psutil.STATUS_ZOMBIE) for process in processes):
+        if not wait_until(deadline, 0.01):
+            return
 
 
 def _status(pid: int) -> str | None:

@@ -6,6 +6,7 @@ whether the processes are there and whether a request is answered.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 class Watch:
     """How closely the server is watched, in seconds."""
 
+    first_answer: bool = True
+    """Whether it serves only after a first canary; else as soon as Triton says so."""
     ready_deadline_s: float = 180.0
     poll_interval_s: float = 0.25
     canary_interval_s: float = 10.0
@@ -48,6 +51,9 @@ class State(Enum):
     STOPPED = "stopped"
     FAILED = "failed"
 
+
+_TURN_S = 0.02
+"""How often somebody who waits in an event loop looks whether the server has come up."""
 
 _WORKER_DIED = "is not healthy"
 """Triton logs this when a stub was killed. When a stub raises, Triton logs the exception instead, and a restart would
@@ -112,11 +118,29 @@ class Supervisor:
         Raises:
             ServingError: it did not come up in time, with the end of its log.
         """
+        self.begin()
+        self.wait_for_start()
+
+    def begin(self) -> None:
+        """Start the server without waiting for it."""
         self._thread.start()
+
+    def wait_for_start(self) -> None:
+        """Wait until a real request is answered; raises as `start` does."""
         with self._changed:
             self._changed.wait_for(lambda: self._state in (State.SERVING, State.STOPPED, State.FAILED))
-        if self._error:
-            raise self._error
+        self.raise_if_failed()
+
+    async def serving(self) -> None:
+        """Wait until requests are answered.
+
+        Raises:
+            ServingError: it did not come up in time, with the end of its log.
+        """
+        # Not `start` on a thread: an event loop that ends, as by Ctrl-C, would wait for that thread.
+        while self._state in (State.STARTING, State.RESTARTING):  # noqa: ASYNC110 - another thread sets it
+            await asyncio.sleep(_TURN_S)
+        self.raise_if_failed()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the supervisor has ended, for good or ill; False on a timeout."""
@@ -162,26 +186,29 @@ class Supervisor:
         self._process = process = ServerProcess(self._command)
         deadline = time.monotonic() + self._watch.ready_deadline_s
         seen: set[int] = set()
-        last_whole = time.monotonic()
+        last_whole = looked = time.monotonic()
         while not self._canary.is_ready():
             if process.returncode is not None:
                 failure = process.failure(f"Triton ended with status {process.returncode} while it started.")
                 killed = process.returncode < 0 or _WORKER_DIED in str(failure)
                 raise _LostError(*failure.args) if killed else failure
-            stubs = process.stubs()
-            if seen <= stubs and not process.lost_stubs():
-                last_whole = time.monotonic()
-            elif time.monotonic() - last_whole > self._watch.orphaned_s:
-                raise _LostError(*process.failure("A model worker ended while Triton started.").args)
-            seen |= stubs
+            if time.monotonic() - looked > self._watch.poll_interval_s:
+                looked = time.monotonic()
+                stubs, lost = process.stubs_and_lost()
+                if seen <= stubs and not lost:
+                    last_whole = looked
+                elif looked - last_whole > self._watch.orphaned_s:
+                    raise _LostError(*process.failure("A model worker ended while Triton started.").args)
+                seen |= stubs
             if time.monotonic() > deadline:
                 raise process.failure(f"Triton was not ready within {self._watch.ready_deadline_s:.0f} s.")
             if self._stop.wait(0.1):
                 raise ServingError("Triton was stopped while it started.")
-        try:
-            self._canary.ask_all(timeout_s=max(5.0, deadline - time.monotonic()))
-        except (ServingError, TimeoutError) as error:
-            raise process.failure(f"Triton is up, but its first answer failed: {error}.") from error
+        if self._watch.first_answer:
+            try:
+                self._canary.ask_all(timeout_s=max(5.0, deadline - time.monotonic()))
+            except (ServingError, TimeoutError) as error:
+                raise process.failure(f"Triton is up, but its first answer failed: {error}.") from error
         self._expected_stubs = process.stubs()
 
     def _guard(self) -> None:
@@ -225,7 +252,7 @@ class Supervisor:
         next_canary = time.monotonic() + self._watch.canary_interval_s
         silent, run = 0, None
         while not self._stop.wait(self._watch.poll_interval_s):
-            if reason := self._missing_process() or self._frozen_process():
+            if reason := self._sick_process():
                 return reason
             if run is None and time.monotonic() >= next_canary:
                 run = _CanaryRun(self._canary, self._watch.canary_deadline_s)
@@ -240,11 +267,18 @@ class Supervisor:
                 return f"{silent} requests in a row got no answer"
         return None
 
-    def _frozen_process(self) -> str | None:
-        """Wait for stopped processes to go on, not ready meanwhile; the reason to restart if they do not."""
+    def _sick_process(self) -> str | None:
+        """Why the server must be restarted, as far as its processes tell."""
         process = self._process
-        if process is None or not process.frozen():
-            return None
+        if process is None or process.returncode is not None:
+            return f"tritonserver ended with status {process.returncode if process else None}"
+        stubs, frozen = process.stubs_and_frozen()
+        if lost := self._expected_stubs - stubs:
+            return f"{len(lost)} model worker died"
+        return self._frozen_process(process) if frozen else None
+
+    def _frozen_process(self, process: ServerProcess) -> str | None:
+        """Wait for stopped processes to go on, not ready meanwhile; the reason to restart if they do not."""
         logger.warning("a process of Triton is stopped")
         self._set(State.FROZEN)
         deadline = time.monotonic() + self._watch.frozen_s
@@ -253,13 +287,6 @@ class Supervisor:
                 return f"a process was stopped for {self._watch.frozen_s:g} s"
             if self._stop.wait(self._watch.poll_interval_s):
                 return None
-        if (reason := self._missing_process()) is None:
+        if (reason := self._sick_process()) is None:
             self._set(State.SERVING)
         return reason
-
-    def _missing_process(self) -> str | None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return f"tritonserver ended with status {process.returncode if process else None}"
-        lost = self._expected_stubs - process.stubs()
-        return f"{len(lost)} model worker died" if lost else None

@@ -6,7 +6,7 @@ What the command, the library and the doors of the gateway share.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -80,6 +80,8 @@ class Transcriber:
         options: what to do with every recording.
         concurrency: chunks in flight, over all files of one session.
         retry: how a full queue or a restart is waited out.
+        ready: waits until the server takes requests, where it may still be starting; recordings are decoded, and
+            speakers found, meanwhile.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Transcriber:
         *,
         concurrency: int = 32,
         retry: RetryPolicy | None = None,
+        ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._server = server
         self._options = options or TranscribeOptions()
@@ -100,10 +103,11 @@ class Transcriber:
         )
         self._concurrency = concurrency
         self._retry = retry
+        self._ready = ready
 
     def session(self) -> Session:
         """A session with the server, for several recordings of one event loop."""
-        return Session(self._server, self._concurrency, self._retry)
+        return Session(self._server, self._concurrency, self._retry, ready=self._ready)
 
     def transcribe(self, source: Source, *, progress: Progress | None = None) -> Transcript:
         """`transcribe_async` for callers without an event loop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Sequence
 
@@ -63,10 +64,21 @@ class Canary:
 
     def is_ready(self) -> bool:
         """Triton's own word that every model is loaded."""
+        if not self._listens():
+            return False
         try:
             with self._connect() as client:
                 return bool(client.is_server_ready(client_timeout=2.0))
         except InferenceServerException:
+            return False
+
+    def _listens(self) -> bool:
+        """Whether the port takes connections, which it does once the models are loaded: cheaper than to ask by gRPC."""
+        host, _, port = self._url.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
+                return True
+        except OSError:
             return False
 
     def ask_all(self, timeout_s: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -23,6 +23,7 @@ class Session:
         retry: how a full queue or a restart is waited out.
         headers: gives what goes with a request, such as its trace.
         credentials: TLS; None talks plaintext.
+        ready: waits until the server takes requests, where it may still be starting; asked before each.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Session:
         *,
         headers: Callable[[], dict[str, str]] = dict,
         credentials: grpc.ChannelCredentials | None = None,
+        ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._ready = ready
         self._connection = TritonConnection(server, retry=retry, headers=headers, credentials=credentials)
         self._places = asyncio.Semaphore(concurrency)
 
@@ -46,6 +49,7 @@ class Session:
     async def transcribe(self, chunk: Chunk, options: Mapping[str, Any], *, timeout_s: float) -> ChunkResult:
         """As `TritonConnection.transcribe`, once there is a place."""
         async with self._places:
+            await self._started()
             return await self._connection.transcribe(chunk, options, timeout_s=timeout_s)
 
     async def detect_language(
@@ -53,4 +57,9 @@ class Session:
     ) -> dict[str, float]:
         """As `TritonConnection.detect_language`, once there is a place."""
         async with self._places:
+            await self._started()
             return await self._connection.detect_language(samples, options, timeout_s=timeout_s)
+
+    async def _started(self) -> None:
+        if self._ready is not None:
+            await self._ready()

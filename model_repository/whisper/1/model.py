@@ -25,7 +25,7 @@ class TritonPythonModel:
     """Entry points that Triton calls."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load and warm the checkpoint named in config.pbtxt."""
+        """Load the checkpoint named in config.pbtxt, and warm it unless its only caller waits already."""
         parameters = {
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
@@ -48,7 +48,8 @@ class TritonPythonModel:
             fallback=loaded.fallback,
         )
         self._engine = Engine(loaded.model, Checkpoint.read(Path(path)))
-        self._engine.warm_up()
+        if parameters["warm_up"] == "true":
+            self._engine.warm_up()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer requests of one or more rows; a row that fails does not touch the others."""

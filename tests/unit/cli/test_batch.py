@@ -11,7 +11,7 @@ from tests.unit.cli.transcripts import transcript
 from triscribe.cli.batch import Job
 from triscribe.cli.outputs import Output
 from triscribe.cli.places import prepare
-from triscribe.errors import AudioError
+from triscribe.errors import AudioError, ServingError
 from triscribe.formats import WRITERS, WriteOptions
 from triscribe.formats.options import DEFAULTS
 from triscribe.transcription.transcriber import Transcriber
@@ -30,7 +30,7 @@ ODD = [
 
 
 class Scripted:
-    """Knows what every file says; those called `bad` cannot be decoded."""
+    """Knows what every file says; those called `bad` cannot be decoded, those called `lost` lose the server."""
 
     @asynccontextmanager
     async def session(self):
@@ -40,6 +40,8 @@ class Scripted:
         progress(1.0, 2.0)
         if source.stem == "bad":
             raise AudioError(f"{source} is broken")
+        if source.stem.startswith("lost"):
+            raise ServingError("Triton ended")
         return transcript(str(source))
 
 
@@ -127,3 +129,28 @@ def test_each_file_begins_with_a_mark_where_it_is_text(deliver, tmp_path):
         assert (tmp_path / f"{name}.vtt").read_bytes().startswith(MARK + b"WEBVTT\r\n")
         assert (tmp_path / f"{name}.tsv").read_bytes().endswith(b"\r\n")
         assert (tmp_path / f"{name}.json").read_bytes().startswith(b"{\n")
+
+
+def test_a_server_that_fails_is_told_once_and_the_rest_is_delivered(tmp_path, capfd):
+    with pytest.raises(ServingError, match="Triton ended"):
+        run(["lost1.wav", "good.wav", "bad.wav", "lost2.wav"], tmp_path)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith("bad.wav is broken")
+    assert (tmp_path / "good.txt").exists()
+
+
+@pytest.mark.parametrize("error", [None, ServingError("Triton ended")])
+def test_the_start_of_the_server_is_shown_on_a_terminal(tmp_path, monkeypatch, capfd, error):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    waited = []
+
+    async def starting():
+        waited.append(True)
+        if error:
+            raise error
+
+    output = Output(("txt",), tmp_path, DEFAULTS)
+    job = Job(cast(Transcriber, Scripted()), output, prepare(["good.wav"], output), starting=starting)
+    assert asyncio.run(job.run()) == 0
+    assert waited
+    assert "never retrieved" not in capfd.readouterr().err

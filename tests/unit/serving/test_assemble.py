@@ -42,6 +42,7 @@ def test_one_whisper_model_for_each_checkpoint(assembled, base_folder):
     assert whisper.parameters["model_path"].string_value == str(base_folder)
     assert whisper.parameters["compute_type"].string_value == "int8"
     assert whisper.parameters["threads"].string_value == str(sizing.threads)
+    assert whisper.parameters["warm_up"].string_value == "true"
     assert whisper.instance_group[0].count == sizing.instances
     assert list(whisper.instance_group[0].gpus) == list(sizing.gpus)
 
