@@ -1,6 +1,6 @@
-"""Triscribe beside faster-whisper, whisperX and the ceiling without a server: same weights, same audio, one session.
+"""Triscribe beside faster-whisper, its peers and the ceiling without a server: same weights, same audio, one session.
 
-    .venv/bin/python -m benchmarks.speed.compare [--only utterances,long] [--pairs 5] [--whisperx PYTHON] [--write]
+    .venv/bin/python -m benchmarks.speed.compare [--only utterances-1,long] [--pairs 5] [--peers FOLDER] [--write]
 
 Every side is a process of its own that stays loaded (sides.py). The sides take turns, pass after pass, so
 that whatever else the machine does hits all of them; a ratio is taken within a turn, and its median and range over
@@ -29,6 +29,7 @@ from tests.harness.processes import Tree, polled
 from benchmarks.quality.corpus import Recording, join, load
 from benchmarks.quality.scoring import scorer
 from benchmarks.speed.compare_report import Figures, Measured, print_tables, write
+from benchmarks.speed.peers import PEERS
 from benchmarks.speed.sides import Outcome, Task
 from triscribe.models import ModelStore
 from triscribe.serving.process import ALLOCATOR
@@ -146,16 +147,17 @@ class Contender:
 class Session:
     """The sides that are loaded, and a folder with the recordings for them."""
 
-    model: str
-    pythons: Mapping[str, str]
+    checkpoint: Path
+    peers: Mapping[str, tuple[Path, Path]]
+    """The interpreter and the weights of a side that has its own."""
     folder: Path
     loaded: dict[str, Contender] = field(default_factory=dict)
 
     def contender(self, name: str) -> Contender:
         """A loaded side."""
         if name not in self.loaded:
-            python = self.pythons.get(name, sys.executable)
-            self.loaded[name] = Contender(name, ModelStore().resolve(self.model), python)
+            python, path = self.peers.get(name, (Path(sys.executable), self.checkpoint))
+            self.loaded[name] = Contender(name, path, str(python))
             self.loaded[name].ready()
         return self.loaded[name]
 
@@ -190,6 +192,11 @@ class Session:
         return figures
 
 
+def absolute(path: str) -> Path:
+    """A folder for processes that start elsewhere."""
+    return Path(path).absolute()
+
+
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,21 +205,23 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--only", default="", help="only these workloads, comma-separated")
     parser.add_argument("--sides", default="", help="only these sides, comma-separated")
-    parser.add_argument("--whisperx", metavar="PYTHON", help="interpreter of an environment that has whisperX")
+    parser.add_argument("--peers", type=absolute, metavar="FOLDER", help="what benchmarks.speed.peers has made")
     parser.add_argument("--write", action="store_true", help="keep the figures and render the page")
     arguments = parser.parse_args()
     console = Console(width=150)
     only = set(filter(None, arguments.only.split(",")))
     chosen = [w for w in workloads(load(arguments.data / "asr", {"en"})) if not only or w.key in only]
     wanted = set(filter(None, arguments.sides.split(",")))
+    peers = [peer for peer in PEERS if arguments.peers and peer.ready(arguments.peers)]
+    checkpoint = ModelStore().resolve(arguments.model)
+    own = {peer.side: (peer.python(arguments.peers), peer.path(arguments.peers, checkpoint)) for peer in peers}
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        session = Session(arguments.model, {"whisperx": arguments.whisperx}, Path(folder))
+        session = Session(checkpoint, own, Path(folder))
         try:
             for workload in chosen:
-                sides = [side for side in (*workload.sides, *workload.once) if not wanted or side in wanted]
-                if arguments.whisperx and not workload.chunks:
-                    sides.append("whisperx")
+                able = [peer.side for peer in peers if not workload.chunks and (peer.words or not workload.words)]
+                sides = [side for side in (*workload.sides, *workload.once, *able) if not wanted or side in wanted]
                 results.append(session.measure(workload, sides, arguments.pairs))
                 print_tables(console, results[-1:])
                 if arguments.write:

@@ -116,7 +116,10 @@ def plot(results: Sequence[Figures]) -> None:
     mpl.rcParams["svg.hashsalt"] = "triscribe"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(len(results), 1, figsize=(8, 1.1 * len(results)), squeeze=False)
+    heights = [0.6 + 0.17 * len(figures.sides) for figures in results]
+    figure, axes = pyplot.subplots(
+        len(results), 1, figsize=(8, sum(heights)), gridspec_kw={"height_ratios": heights}, squeeze=False
+    )
     for axis, figures in zip(axes[:, 0], results, strict=True):
         names = list(figures.sides)[::-1]
         speeds = [figures.audio_s / np.array([one.wall_s for one in figures.sides[name]]) for name in names]

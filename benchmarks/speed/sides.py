@@ -13,11 +13,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol, TextIO
 
 import numpy as np
@@ -27,6 +28,10 @@ Samples = NDArray[np.float32]
 
 BATCH = 8
 """Chunks in a batch of faster-whisper and whisperX: larger ones were slower on this kind of machine."""
+
+RATE = 16_000
+WINDOW = 30 * RATE
+"""What Whisper hears at once."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,95 @@ class WhisperX(Threads):
         return " ".join(segment["text"] for segment in result["segments"])
 
 
+class WhisperCpp(Threads):
+    """whisper.cpp: beam 5 as its command has it, words by `-ml 1 -sow`; no voice detection, unless one brings it."""
+
+    def __init__(self, path: str) -> None:
+        """Load the weights."""
+        from pywhispercpp.model import Model
+
+        beams = {"beam_size": 5, "patience": -1.0}
+        self._model = Model(path, params_sampling_strategy=1, beam_search=beams, language="en", print_progress=False)
+        self._lock = Lock()  # one state
+
+    def transcribe(self, samples: Samples, *, words: bool) -> str:
+        """The text of one recording."""
+        with self._lock:
+            segments = self._model.transcribe(
+                samples, token_timestamps=words, max_len=1 if words else 0, split_on_word=words
+            )
+        return " ".join(segment.text for segment in segments)
+
+
+class OpenVinoGenAI(Threads):
+    """OpenVINO GenAI: beam 5; times of words ask for a pipeline that is made for them."""
+
+    def __init__(self, path: str) -> None:
+        """Compile the model, as it is without times of words."""
+        self._path = path
+        self._pipelines = {False: self._pipeline(words=False)}
+        self._lock = Lock()  # one request
+
+    def _pipeline(self, *, words: bool) -> Any:
+        from openvino_genai import WhisperPipeline
+
+        return WhisperPipeline(self._path, "CPU", **({"word_timestamps": True} if words else {}))
+
+    def transcribe(self, samples: Samples, *, words: bool) -> str:
+        """The text of one recording."""
+        with self._lock:
+            if words not in self._pipelines:
+                self._pipelines[words] = self._pipeline(words=words)
+            settings = {"word_timestamps": True} if words else {}
+            result = self._pipelines[words].generate(
+                samples, language="<|en|>", num_beams=5, return_timestamps=True, **settings
+            )
+        return str(result.texts[0])
+
+
+class SherpaOnnx(Threads):
+    """sherpa-onnx: greedy, since it has no beam for Whisper; Silero cuts what is longer than Whisper's window."""
+
+    def __init__(self, path: str) -> None:
+        """Load the weights."""
+        import sherpa_onnx
+
+        self._sherpa = sherpa_onnx
+        self._path = Path(path)
+        self._recognizer = sherpa_onnx.OfflineRecognizer.from_whisper(
+            *(f"{path}/{name}" for name in ("encoder.onnx", "decoder.onnx", "tokens.txt")),
+            language="en",
+            num_threads=len(os.sched_getaffinity(0)),
+        )
+
+    def transcribe(self, samples: Samples, *, words: bool) -> str:
+        """The text of one recording."""
+        pieces = [samples] if len(samples) < WINDOW else self._pieces(samples)
+        texts = []
+        for piece in pieces:
+            stream = self._recognizer.create_stream()
+            stream.accept_waveform(RATE, piece)
+            self._recognizer.decode_stream(stream)
+            texts.append(stream.result.text)
+        return " ".join(texts)
+
+    def _pieces(self, samples: Samples) -> Iterator[Samples]:
+        config = self._sherpa.VadModelConfig()
+        config.silero_vad.model = str(self._path / "silero_vad.onnx")
+        detector = self._sherpa.VoiceActivityDetector(config, buffer_size_in_seconds=60)
+        step = config.silero_vad.window_size
+        for begin in range(0, len(samples), step):
+            detector.accept_waveform(samples[begin : begin + step])
+            yield from self._found(detector)
+        detector.flush()
+        yield from self._found(detector)
+
+    def _found(self, detector: Any) -> Iterator[Samples]:
+        while not detector.empty():
+            yield np.array(detector.front.samples, np.float32)
+            detector.pop()
+
+
 class Triscribe:
     """Triscribe through gRPC and its own Triton; every caller has a connection of its own."""
 
@@ -249,6 +343,9 @@ SIDES: dict[str, Callable[[str], Side]] = {
     "faster-whisper batched": FasterWhisperBatched,
     "faster-whisper batched tuned": FasterWhisperTuned,
     "whisperx": WhisperX,
+    "whisper.cpp": WhisperCpp,
+    "OpenVINO GenAI": OpenVinoGenAI,
+    "sherpa-onnx": SherpaOnnx,
 }
 
 
