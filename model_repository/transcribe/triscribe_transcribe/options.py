@@ -40,9 +40,9 @@ class Options(BaseModel):
     The text of a chunk is then no longer than anybody can speak, which ends loops soon."""
 
     beam_size: int = Field(default=5, ge=1, le=16)
-    patience: float = Field(default=0.6, gt=0, le=4)
-    """The search ends when `beam_size` times so many hypotheses have. Those that end late are long, and repeated words
-    look certain: with 1.0 they say sentences twice in short contexts (docs/benchmarks.md)."""
+    patience: float = Field(default=1.0, gt=0, le=4)
+    """The search ends when `beam_size` times so many hypotheses have. Less loses what is really said again and again
+    (docs/benchmarks.md)."""
     temperature: tuple[Temperature, ...] = Field(default=(0.0, 0.4, 0.8), min_length=1, max_length=8)
     """Tried in turn until a result passes the gates; above zero, noise that the chunk itself seeds varies the text."""
     length_penalty: float = Field(default=1.0, ge=-4, le=4)
