@@ -16,6 +16,7 @@ class Proxy:
     Attributes:
         address: where it listens.
         resets: connections that were cut.
+        used: set once something has passed.
     """
 
     def __init__(self, target: str) -> None:
@@ -28,6 +29,7 @@ class Proxy:
         self._cut_until = 0.0
         self.address = ""
         self.resets = 0
+        self.used = threading.Event()
 
     def __enter__(self) -> Proxy:
         self._thread.start()
@@ -81,6 +83,7 @@ class Proxy:
         self._open.add(writer)
         try:
             while data := await reader.read(65536):
+                self.used.set()
                 writer.write(data)
                 await writer.drain()
         except OSError:

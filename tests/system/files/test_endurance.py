@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 import numpy as np
 import psutil
@@ -33,7 +34,13 @@ OPTIONS = TranscribeOptions(model="tiny.en", language="en", decoding={"temperatu
 def test_a_cut_wire_costs_time_but_no_text(server, conversation):
     expected = Transcriber(server.url, OPTIONS).transcribe(conversation.path)
     with Proxy(server.url) as wire:
-        cut = threading.Timer(0.8, wire.cut, (2.0,))
+
+        def cut_while_it_is_used():
+            wire.used.wait(60)  # the recordings are decoded before
+            time.sleep(0.3)
+            wire.cut(2.0)
+
+        cut = threading.Thread(target=cut_while_it_is_used)
         cut.start()
 
         async def run():
@@ -53,6 +60,7 @@ async def test_an_upload_survives_a_killed_server_and_a_cut_wire(server, convers
             expected = (await client.transcribe(conversation.path, options)).text
             restarts = server.supervisor.restarts
             calls = [asyncio.create_task(client.transcribe(conversation.path, options)) for _ in range(6)]
+            await asyncio.to_thread(wire.used.wait, 60)
             await asyncio.sleep(0.8)
             wire.cut(2.0)
             os.kill(server.supervisor.process.pid, signal.SIGKILL)
