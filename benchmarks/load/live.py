@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.harness.audio import pcm16
 from tests.harness.gateway import gateway_process
 from tests.harness.paths import DATA
 
+from benchmarks.load.pace import Speaker
 from benchmarks.quality.corpus import Recording, load
 from benchmarks.quality.scoring import difference, errors
 from triscribe.client import AsyncClient, LiveEnd, LiveOptions, LiveResult, PcmFormat, RecognitionOptions
@@ -94,20 +94,13 @@ def _options(arguments: argparse.Namespace) -> RecognitionOptions:
 async def play(client: AsyncClient, recording: Recording, file: str, arguments: argparse.Namespace) -> Heard:
     """One clip at the pace of speech."""
     silence = np.zeros(round(SILENCE_S * SAMPLE_RATE), np.float32)
-    data, piece = pcm16(np.concatenate([recording.samples, silence])), 2 * round(PIECE_S * SAMPLE_RATE)
     speech_end_s = speech_spans(recording.samples, VadOptions(pad_s=0.0))[-1].end / SAMPLE_RATE
-    started = time.monotonic()
-
-    async def speak() -> AsyncIterator[bytes]:
-        for start in range(0, len(data), piece):
-            due = started + (start + piece) / 2 / SAMPLE_RATE  # a piece exists once it has been spoken
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            yield data[start : start + piece]
-
+    speaker = Speaker(np.concatenate([recording.samples, silence]), PIECE_S)
+    live = LiveOptions(interims=True, end_s=arguments.end_s)
     last_s, finals, text = 0.0, 0, ""
     shown = changed = 0
     words: list[str] = []
-    async for event in client.stream(speak(), _options(arguments), LiveOptions(interims=True, end_s=arguments.end_s)):
+    async for event in client.stream(speaker.pieces(), _options(arguments), live):
         if isinstance(event, LiveEnd):
             text = event.transcript.text
         elif isinstance(event, LiveResult):
@@ -116,7 +109,7 @@ async def play(client: AsyncClient, recording: Recording, file: str, arguments: 
             shown += len(now)
             words = [] if event.is_final else now
             if event.is_final:
-                last_s, finals = time.monotonic() - started, finals + 1
+                last_s, finals = speaker.now_s, finals + 1
     return Heard(recording.name, last_s - speech_end_s, finals, text, file, shown, changed)
 
 

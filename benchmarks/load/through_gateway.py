@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.harness.audio import pcm16, wav
 from tests.harness.gateway import gateway_process
 from tests.harness.paths import COMMAND, DATA
 
+from benchmarks.load.pace import Speaker
 from benchmarks.quality.corpus import Recording, join, load
 from benchmarks.quality.scoring import scorer
 from triscribe.client import AsyncClient, LiveEnd, LiveOptions, LiveResult, PcmFormat, RecognitionOptions
@@ -90,32 +91,23 @@ async def equal(server: str, address: str, recording: Recording) -> None:
 async def live(address: str, recording: Recording) -> None:
     """A stream at the pace of speech, against the same audio as a file."""
     options = RecognitionOptions(language="en", pcm=PcmFormat())
-    data, piece = pcm16(recording.samples), round(PIECE_S * SAMPLE_RATE) * 2
     async with AsyncClient(address) as client:
-        offline = (await client.transcribe(data, options)).text
-        started, late_s = time.monotonic(), 0.0
-
-        async def speak() -> AsyncIterator[bytes]:
-            nonlocal late_s
-            for start in range(0, len(data), piece):
-                due = started + (start + piece) / 2 / SAMPLE_RATE  # a piece exists once it has been spoken
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                late_s = max(late_s, time.monotonic() - due)
-                yield data[start : start + piece]
-
+        offline = (await client.transcribe(pcm16(recording.samples), options)).text
+        speaker = Speaker(recording.samples, PIECE_S)
         finals: list[float] = []
         interims: list[float] = []
         text = ""
-        async for event in client.stream(speak(), options, LiveOptions(interims=True)):
+        async for event in client.stream(speaker.pieces(), options, LiveOptions(interims=True)):
             if isinstance(event, LiveEnd):
                 text = event.transcript.text
             elif isinstance(event, LiveResult) and event.segments:
-                delay = time.monotonic() - started - event.segments[-1].end
+                delay = speaker.now_s - event.segments[-1].end
                 (finals if event.is_final else interims).append(delay)
     score = scorer("en")
     against = [100 * score([recording.reference], [said]) for said in (offline, text)]
     print(
-        f"live, {len(recording.samples) / SAMPLE_RATE / 60:.1f} min at the pace of speech (at most {late_s:.2f} s late)"
+        f"live, {len(recording.samples) / SAMPLE_RATE / 60:.1f} min at the pace of speech "
+        f"(at most {speaker.late_s:.2f} s late)"
     )
     print(
         f"word error rate: file {against[0]:.2f} %, live {against[1]:.2f} % ({against[1] - against[0]:+.2f}); ", end=""

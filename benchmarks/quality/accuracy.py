@@ -130,7 +130,7 @@ def without_voice_detection(model: str, recordings: Sequence[Recording]) -> Text
 
 
 def _in_process(model: str, recordings: Sequence[Recording], voice_detection: VadOptions | None) -> Texts:
-    engine = InProcess(model, ModelStore().resolve(model), {"context": {"buckets_s": [30.0]}}, aligner=True)
+    engine = _engine(model)
     texts = {}
     for recording in recordings:
         speech = Speech(Decoded(recording.samples), recording.name, voice_detection)
@@ -158,6 +158,11 @@ def batched(model: str, recordings: Sequence[Recording]) -> Texts:
         )
         for recording in recordings
     }
+
+
+@functools.cache
+def _engine(model: str) -> InProcess:
+    return InProcess(model, ModelStore().resolve(model), {"context": {"buckets_s": [30.0]}}, aligner=True)
 
 
 @functools.cache

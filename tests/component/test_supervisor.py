@@ -307,7 +307,7 @@ def test_a_stopped_process_is_not_ready_at_once_and_serves_again_when_it_goes_on
     pid = process.pid if part == "server" else process.stubs().pop()
     os.kill(pid, signal.SIGSTOP)
     assert wait_for(lambda: supervisor.state is State.FROZEN, 10)
-    assert process.frozen() == {pid}
+    assert process.look().frozen == {pid}
     os.kill(pid, signal.SIGCONT)
     assert wait_for(lambda: supervisor.state is State.SERVING, 10)
     assert supervisor.restarts == 0

@@ -27,14 +27,12 @@ class Ahead:
     Attributes:
         start: where its audio begins.
         voiced: where the speech before the pause ends.
-        until: where its audio ends.
         request: gives the result of `recognize`; an error counts as no result.
         is_told: its text has been told as an interim.
     """
 
     start: int
     voiced: int
-    until: int
     request: asyncio.Task[ChunkResult]
     is_told: bool = False
 
@@ -44,12 +42,12 @@ class Ahead:
 
     @classmethod
     def asked(
-        cls, start: int, voiced: int, until: int, request: Coroutine[Any, Any, ChunkResult], wake: Callable[[], None]
+        cls, start: int, voiced: int, request: Coroutine[Any, Any, ChunkResult], wake: Callable[[], None]
     ) -> Ahead:
         """Begin one; `wake` is called when it is done."""
         task = asyncio.ensure_future(request)
         task.add_done_callback(lambda _: wake())
-        return cls(start, voiced, until, task)
+        return cls(start, voiced, task)
 
     @property
     def result(self) -> ChunkResult | None:

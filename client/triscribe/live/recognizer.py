@@ -13,6 +13,7 @@ import time
 from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from triscribe.live.events import (
     SpeechActivity,
     UtteranceFinal,
 )
-from triscribe.live.stretches import Recognize
+from triscribe.live.stretches import Quality, Recognize
 from triscribe.live.tail import AudioTail
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
@@ -86,6 +87,13 @@ _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, Int
 """Errors that only cost an interim: the next one is tried. The same errors in a final end the stream."""
 
 
+class _Pause(NamedTuple):
+    """Where the speech before a pause ends, and where the audio of its text ends, whenever that is made."""
+
+    voiced: int
+    until: int
+
+
 @dataclass
 class _Utterance:
     """What is known of one; places in samples. `turn` is set when it ends, and while a final ahead may be asked for."""
@@ -94,10 +102,7 @@ class _Utterance:
     end: int | None = None
     voiced: int = 0
     """Where the speech so far ends."""
-    quiet_s: float = 0.0
-    """How long nobody has spoken since."""
-    pause: tuple[int, int] = (0, 0)
-    """The last pause: where the speech before it ends, and where its text ends, whenever that is made."""
+    last_pause: _Pause | None = None
     complete_at: int | None = None
     """Where its text is a whole sentence."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,7 +111,13 @@ class _Utterance:
     @property
     def until(self) -> int | None:
         """Where the audio of its last final ends."""
-        return self.pause[1] if self.pause[0] == self.voiced else self.end
+        return self.end if self.pause is None else self.pause
+
+    @property
+    def pause(self) -> int | None:
+        """Where the audio of a text of what was said so far ends; None while somebody speaks."""
+        last = self.last_pause
+        return last.until if last and last.voiced == self.voiced else None
 
     def fits(self, start: int) -> bool:
         """Whether it has ended, and what is left of it from `start` on fits into one request."""
@@ -226,14 +237,15 @@ class LiveRecognizer:
         if not self._endpointer.speaking:
             return
         utterance = self._utterances[-1]
-        utterance.voiced, utterance.quiet_s = self._endpointer.last_voiced, self._endpointer.quiet_s
-        if utterance.quiet_s >= QUIET_S and utterance.pause[0] != utterance.voiced:
-            utterance.pause = utterance.voiced, min(utterance.voiced + round(_PAD_S * SAMPLE_RATE), self._tail.end)
+        utterance.voiced, quiet_s = self._endpointer.last_voiced, self._endpointer.quiet_s
+        if quiet_s >= QUIET_S and utterance.pause is None:
+            until = min(utterance.voiced + round(_PAD_S * SAMPLE_RATE), self._tail.end)
+            utterance.last_pause = _Pause(utterance.voiced, until)
         least_s = self._options.sentence_end_s
-        if least_s is not None and utterance.complete_at == utterance.voiced and utterance.quiet_s >= least_s:
+        if least_s is not None and utterance.complete_at == utterance.voiced and quiet_s >= least_s:
             for event in self._endpointer.end():
                 await self._note(event)
-        elif utterance.quiet_s >= QUIET_S and self._may_look_ahead():
+        elif quiet_s >= QUIET_S and self._may_look_ahead():
             utterance.turn.set()
         else:
             utterance.turn.clear()
@@ -274,8 +286,8 @@ class LiveRecognizer:
                 if ahead and not ahead.is_told:
                     await self._tell(ahead, utterance, agreement)
                     continue
-                if self._is_worth_a_look(utterance, start, ahead):
-                    ahead = self._look_ahead(start, utterance)
+                if utterance.pause is not None and self._is_worth_a_look(utterance, start, ahead):
+                    ahead = self._look_ahead(start, utterance.pause, utterance)
                     continue
                 until = min(self._tail.end, start + longest, self._tail.end if end is None else end)
                 is_due = until - start >= longest or self._is_due(start, until)
@@ -299,29 +311,27 @@ class LiveRecognizer:
         return self._final_s < _SLOW_S and time.monotonic() >= self._next_ahead
 
     def _is_worth_a_look(self, utterance: _Utterance, start: int, ahead: Ahead | None) -> bool:
-        """Whether the speaker pauses, so that what was said may be all."""
+        """Whether what was said before a pause may be all, and nobody has asked for its text."""
         if ahead and ahead.is_of(start, utterance.voiced):
             return False
         length = utterance.voiced - start
         return (
             utterance.turn.is_set()
-            and utterance.pause[0] == utterance.voiced
             and not utterance.ended.is_set()
             and 0 < length <= (_LONGEST_S - _PAD_S) * SAMPLE_RATE
             and self._may_look_ahead()
         )
 
-    def _look_ahead(self, start: int, utterance: _Utterance) -> Ahead:
+    def _look_ahead(self, start: int, until: int, utterance: _Utterance) -> Ahead:
         """Ask for the final that the utterance gets if it ends here."""
         utterance.turn.clear()
         self._next_ahead = time.monotonic() + _AHEAD_SHARE * self._final_s
-        until = utterance.pause[1]
-        samples = self._tail.cut(start, until)
-        return Ahead.asked(start, utterance.voiced, until, self._recognize_ahead(samples), self._news.set)
+        request = self._recognize_fully(start, until, "ahead")
+        return Ahead.asked(start, utterance.voiced, request, self._news.set)
 
-    async def _recognize_ahead(self, samples: Samples) -> ChunkResult:
+    async def _recognize_fully(self, start: int, until: int, quality: Quality) -> ChunkResult:
         began = time.monotonic()
-        result = await self._recognize(samples, quality="ahead", language=self.language)
+        result = await self._recognize(self._tail.cut(start, until), quality=quality, language=self.language)
         self._final_s = _lately(self._final_s, time.monotonic() - began)
         return result
 
@@ -405,10 +415,7 @@ class LiveRecognizer:
             await asyncio.wait({ahead.request})
             if ahead.result is not None:
                 return ahead.result
-        began = time.monotonic()
-        result = await self._recognize(self._tail.cut(start, until), quality="final", language=self.language)
-        self._final_s = _lately(self._final_s, time.monotonic() - began)
-        return result
+        return await self._recognize_fully(start, until, "final")
 
 
 def _stability(agreement: LocalAgreement, segments: tuple[Segment, ...]) -> float:

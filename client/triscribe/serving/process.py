@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -91,6 +92,21 @@ class ServerCommand:
         ]
 
 
+class Seen(NamedTuple):
+    """Process ids of a server.
+
+    Attributes:
+        stubs: the live Python-backend stubs.
+        lost: those that ended and were not waited for: Triton waits for ever for a stub that dies while it loads.
+        frozen: of the server and its stubs, those that were stopped by a signal and do not go on. A debugger's stop
+            does not count: somebody is at it.
+    """
+
+    stubs: set[int]
+    lost: set[int]
+    frozen: set[int]
+
+
 class ServerProcess:
     """A running tritonserver and its stubs. Start and stop it from one thread that outlives it."""
 
@@ -123,18 +139,18 @@ class ServerProcess:
         """Exit status, None while it runs."""
         return self._popen.poll()
 
-    def stubs(self) -> set[int]:
-        """Process ids of the live Python-backend stubs."""
-        return self.stubs_and_lost()[0]
-
-    def stubs_and_lost(self) -> tuple[set[int], set[int]]:
-        """The live stubs, and those that ended and were not waited for.
-
-        Triton waits for ever for a stub that dies while it loads.
-        """
+    def look(self) -> Seen:
+        """What there is of its processes at this moment."""
         states = self._stub_states()
         lost = {pid for pid, state in states.items() if state == _ZOMBIE}
-        return states.keys() - lost, lost
+        frozen = {pid for pid, state in states.items() if state == _STOPPED}
+        if _status(self.pid) == psutil.STATUS_STOPPED:
+            frozen.add(self.pid)
+        return Seen(states.keys() - lost, lost, frozen)
+
+    def stubs(self) -> set[int]:
+        """Process ids of the live Python-backend stubs."""
+        return self.look().stubs
 
     def _stub_states(self) -> dict[int, str]:
         # The server's own children: to ask for a version it runs the stub in a shell, and that one ends at once. Not
@@ -149,21 +165,6 @@ class ServerProcess:
                 if int(parent) == self.pid and head.partition(b"(")[2].startswith(STUB[:15].encode()):
                     states[pid] = state.decode()
         return states
-
-    def frozen(self) -> set[int]:
-        """Process ids, of the server and its stubs, that were stopped by a signal and do not go on.
-
-        A debugger's stop does not count: somebody is at it.
-        """
-        return self.stubs_and_frozen()[1]
-
-    def stubs_and_frozen(self) -> tuple[set[int], set[int]]:
-        """Both in one look."""
-        states = self._stub_states()
-        frozen = {pid for pid, state in states.items() if state == _STOPPED}
-        if _status(self.pid) == psutil.STATUS_STOPPED:
-            frozen.add(self.pid)
-        return {pid for pid, state in states.items() if state != _ZOMBIE}, frozen
 
     def stop(self, timeout_s: float | None = None) -> None:
         """SIGTERM, then after `timeout_s` (default: the drain and some more) SIGKILL for the server and its rest.

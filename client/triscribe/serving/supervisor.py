@@ -194,7 +194,7 @@ class Supervisor:
                 raise _LostError(*failure.args) if killed else failure
             if time.monotonic() - looked > self._watch.poll_interval_s:
                 looked = time.monotonic()
-                stubs, lost = process.stubs_and_lost()
+                stubs, lost, _ = process.look()
                 if seen <= stubs and not lost:
                     last_whole = looked
                 elif looked - last_whole > self._watch.orphaned_s:
@@ -272,7 +272,7 @@ class Supervisor:
         process = self._process
         if process is None or process.returncode is not None:
             return f"tritonserver ended with status {process.returncode if process else None}"
-        stubs, frozen = process.stubs_and_frozen()
+        stubs, _, frozen = process.look()
         if lost := self._expected_stubs - stubs:
             return f"{len(lost)} model worker died"
         return self._frozen_process(process) if frozen else None
@@ -282,7 +282,7 @@ class Supervisor:
         logger.warning("a process of Triton is stopped")
         self._set(State.FROZEN)
         deadline = time.monotonic() + self._watch.frozen_s
-        while process.frozen():
+        while process.look().frozen:
             if time.monotonic() > deadline:
                 return f"a process was stopped for {self._watch.frozen_s:g} s"
             if self._stop.wait(self._watch.poll_interval_s):

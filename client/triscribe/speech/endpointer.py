@@ -80,8 +80,7 @@ class Endpointer:
             if self._run:
                 self._last_voiced = end
             elif end - self._last_voiced >= self._silence:
-                self._speaking = False
-                return [SpeechEvent(begins=False, sample=self._last_voiced)]
+                return self.end()
         elif self._run == _MIN_WINDOWS:
             self._speaking, self._last_voiced = True, end
             return [SpeechEvent(begins=True, sample=end - _MIN_WINDOWS * WINDOW_SAMPLES)]
