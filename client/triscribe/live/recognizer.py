@@ -12,8 +12,6 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +34,7 @@ from triscribe.live.events import (
 )
 from triscribe.live.stretches import Quality, Recognize
 from triscribe.live.tail import AudioTail
+from triscribe.live.utterance import LONGEST_S, Pause, Utterance
 from triscribe.speech.chunking import quietest
 from triscribe.speech.endpointer import Endpointer, SpeechEvent
 from triscribe.transcription.placing import placed
@@ -49,9 +48,6 @@ _PAD_S = 0.3
 
 _LATE_S = 0.7
 """A beginning is known a block late: so much silence is kept beside what is kept before every utterance."""
-
-_LONGEST_S = 28.0
-"""Most audio in one request, of the 30 s that it may hold."""
 
 _BOUND_S = 8.0
 """No word waits longer for its final, as long as the server keeps up with the speech."""
@@ -87,43 +83,6 @@ _PASSING = (UnavailableError, ResourceExhaustedError, DeadlineExceededError, Int
 """Errors that only cost an interim: the next one is tried. The same errors in a final end the stream."""
 
 
-class _Pause(NamedTuple):
-    """Where the speech before a pause ends, and where the audio of its text ends, whenever that is made."""
-
-    voiced: int
-    until: int
-
-
-@dataclass
-class _Utterance:
-    """What is known of one; places in samples. `turn` is set when it ends, and while a final ahead may be asked for."""
-
-    start: int
-    end: int | None = None
-    voiced: int = 0
-    """Where the speech so far ends."""
-    last_pause: _Pause | None = None
-    complete_at: int | None = None
-    """Where its text is a whole sentence."""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    turn: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def until(self) -> int | None:
-        """Where the audio of its last final ends."""
-        return self.end if self.pause is None else self.pause
-
-    @property
-    def pause(self) -> int | None:
-        """Where the audio of a text of what was said so far ends; None while somebody speaks."""
-        last = self.last_pause
-        return last.until if last and last.voiced == self.voiced else None
-
-    def fits(self, start: int) -> bool:
-        """Whether it has ended, and what is left of it from `start` on fits into one request."""
-        return self.end is not None and self.end - start <= _LONGEST_S * SAMPLE_RATE
-
-
 class LiveRecognizer:
     """One live stream: `push` and `finish` feed it, `run` works, `events` gets what is to be sent; tasks of one loop.
 
@@ -139,7 +98,7 @@ class LiveRecognizer:
         self._threads = threads
         self._endpointer = Endpointer(options.end_s, options.voice)
         self._tail = AudioTail()
-        self._utterances: deque[_Utterance] = deque()
+        self._utterances: deque[Utterance] = deque()
         self._done = 0
         self._quiet_since = 0
         self._finished = False
@@ -225,7 +184,7 @@ class LiveRecognizer:
             times = event.sample / SAMPLE_RATE, edge / SAMPLE_RATE
             await self.events.put(SpeechActivity(event.begins, *times, cut_short))
         if event.begins:
-            self._utterances.append(_Utterance(edge))
+            self._utterances.append(Utterance(edge))
         else:
             utterance = self._utterances[-1]
             utterance.end, utterance.voiced = edge, self._endpointer.last_voiced
@@ -240,7 +199,7 @@ class LiveRecognizer:
         utterance.voiced, quiet_s = self._endpointer.last_voiced, self._endpointer.quiet_s
         if quiet_s >= QUIET_S and utterance.pause is None:
             until = min(utterance.voiced + round(_PAD_S * SAMPLE_RATE), self._tail.end)
-            utterance.last_pause = _Pause(utterance.voiced, until)
+            utterance.last_pause = Pause(utterance.voiced, until)
         least_s = self._options.sentence_end_s
         if least_s is not None and utterance.complete_at == utterance.voiced and quiet_s >= least_s:
             for event in self._endpointer.end():
@@ -266,12 +225,12 @@ class LiveRecognizer:
         self._tail.drop_before(self._done)
         self._room.set()
 
-    async def _follow(self, utterance: _Utterance) -> None:
+    async def _follow(self, utterance: Utterance) -> None:
         """One utterance from its first sample to its last final."""
         start, agreement = utterance.start, LocalAgreement()
         step_s = _STEP_S if self._options.interims else _STEP_WITHOUT_INTERIMS_S
         next_request = start + round(step_s * SAMPLE_RATE)
-        longest = round(_LONGEST_S * SAMPLE_RATE)
+        longest = round(LONGEST_S * SAMPLE_RATE)
         ahead: Ahead | None = None
         try:
             while True:
@@ -310,7 +269,7 @@ class LiveRecognizer:
     def _may_look_ahead(self) -> bool:
         return self._final_s < _SLOW_S and time.monotonic() >= self._next_ahead
 
-    def _is_worth_a_look(self, utterance: _Utterance, start: int, ahead: Ahead | None) -> bool:
+    def _is_worth_a_look(self, utterance: Utterance, start: int, ahead: Ahead | None) -> bool:
         """Whether what was said before a pause may be all, and nobody has asked for its text."""
         if ahead and ahead.is_of(start, utterance.voiced):
             return False
@@ -318,11 +277,11 @@ class LiveRecognizer:
         return (
             utterance.turn.is_set()
             and not utterance.ended.is_set()
-            and 0 < length <= (_LONGEST_S - _PAD_S) * SAMPLE_RATE
+            and 0 < length <= (LONGEST_S - _PAD_S) * SAMPLE_RATE
             and self._may_look_ahead()
         )
 
-    def _look_ahead(self, start: int, until: int, utterance: _Utterance) -> Ahead:
+    def _look_ahead(self, start: int, until: int, utterance: Utterance) -> Ahead:
         """Ask for the final that the utterance gets if it ends here."""
         utterance.turn.clear()
         self._next_ahead = time.monotonic() + _AHEAD_SHARE * self._final_s
@@ -335,7 +294,7 @@ class LiveRecognizer:
         self._final_s = _lately(self._final_s, time.monotonic() - began)
         return result
 
-    async def _tell(self, ahead: Ahead, utterance: _Utterance, agreement: LocalAgreement) -> None:
+    async def _tell(self, ahead: Ahead, utterance: Utterance, agreement: LocalAgreement) -> None:
         """A final that came before it was needed is the next interim; a whole sentence may end the utterance."""
         ahead.is_told = True
         if ahead.result is None:
@@ -350,7 +309,7 @@ class LiveRecognizer:
                 await self._note_pause()
 
     async def _interim_until_turn(
-        self, utterance: _Utterance, start: int, until: int, agreement: LocalAgreement, *, is_due: bool
+        self, utterance: Utterance, start: int, until: int, agreement: LocalAgreement, *, is_due: bool
     ) -> int | None:
         """An interim request that is given up when the utterance ends, or pauses: the final result matters more.
 
